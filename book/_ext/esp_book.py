@@ -1,0 +1,84 @@
+"""What the book asks of Sphinx beyond `_config.yml`, decided when a build starts.
+
+1. Page assets. `npm run build` in `frontend/` writes `book/vendor/`. If it is there, pages load
+   widgets and MathJax from the book itself; if not, from the public CDNs that MyST-NB and Sphinx
+   name by default (https://myst-nb.readthedocs.io, option `nb_ipywidgets_js`).
+2. Repository buttons. `ESP_REPOSITORY_URL` (and `ESP_REPOSITORY_BRANCH`, "main" if not set) give
+   the source, edit, issue, Colab and Binder buttons. Without it there are none.
+3. The look: `book/css/`.
+4. Quiet: theme options without which the pages log an error or show two search fields.
+   (`_config.yml` lists the extensions by name: sphinx-thebe, which Jupyter Book adds by default,
+   writes its scripts twice and throws on pages that have no live code.)
+5. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.util import logging
+
+BOOK = Path(__file__).resolve().parent.parent
+VENDOR = BOOK / "vendor"
+WIDGETS = "esp-vendor/widgets.js"  # below VENDOR
+MATHJAX = "esp-vendor/mathjax/tex-chtml-full.js"  # below VENDOR
+
+logger = logging.getLogger(__name__)
+
+
+def has_assets(vendor: Path = VENDOR) -> bool:
+    """Whether the bundles of `frontend/` have been built."""
+    return (vendor / WIDGETS).is_file() and (vendor / MATHJAX).is_file()
+
+
+def repository_options(url: str, branch: str) -> dict[str, Any]:
+    """Theme options for the repository buttons; none of them without an address."""
+    on = bool(url)
+    launch = {
+        "notebook_interface": "jupyterlab",
+        "binderhub_url": "https://mybinder.org",
+        "colab_url": "https://colab.research.google.com" if "github.com" in url else "",
+    }
+    return {
+        "repository_url": url.rstrip("/"),
+        "repository_branch": branch,
+        "path_to_docs": "",
+        "use_repository_button": on,
+        "use_source_button": on,
+        "use_edit_page_button": on,
+        "use_issues_button": on,
+        "launch_buttons": launch if on else {},
+    }
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Complete the configuration (event `config-inited`)."""
+    config.html_static_path += [str(BOOK / "css"), str(BOOK / "js")]
+    if has_assets():
+        config.html_static_path.append(str(VENDOR))
+        config.nb_ipywidgets_js = {WIDGETS: {"defer": "defer"}}
+        config.mathjax_path = MATHJAX
+        logger.info("page assets: served by the book itself")
+    else:
+        logger.info("page assets: public CDN (run `npm ci && npm run build` in frontend/)")
+    # One name for the root of MathJax 3's options; the menu makes formulas keyboard stops.
+    config.mathjax3_config = {"options": {"enableMenu": False}, **(config.mathjax3_config or {})}
+
+    url = os.environ.get("ESP_REPOSITORY_URL", "").strip()
+    branch = os.environ.get("ESP_REPOSITORY_BRANCH", "").strip() or "main"
+    options = {"navbar_persistent": [], **config.html_theme_options}
+    config.html_theme_options = {**options, **repository_options(url, branch)}
+    config.html_context = {"default_mode": "auto", **config.html_context}
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("config-inited", configure, priority=400)
+    app.add_css_file("esp.css", priority=900)
+    app.add_css_file("esp-widgets.css", priority=900)
+    app.add_js_file("esp.js", priority=900, defer="defer")
+    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,27 @@
+// Lets the keyboard reach every box of an article that scrolls sideways.
+// A box that fits is left out of the tab order; the check is repeated when sizes change.
+
+const BOXES = [
+  ".esp-scroll",
+  ".cell_output .text_html",
+  ".cell_output .output",
+  ".pst-scrollable-table-container",
+  ".highlight pre",
+  "div.math",
+].map((selector) => `article ${selector}`);
+
+function mark(box) {
+  const style = getComputedStyle(box);
+  const scrolls = box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(style.overflowX);
+  const marked = box.hasAttribute("data-esp-scrolls");
+  if (scrolls && !marked && !box.hasAttribute("tabindex")) {
+    box.tabIndex = 0;
+    box.setAttribute("data-esp-scrolls", "");
+  } else if (!scrolls && marked) {
+    box.removeAttribute("tabindex");
+    box.removeAttribute("data-esp-scrolls");
+  }
+}
+
+const sizes = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
+for (const box of document.querySelectorAll(BOXES.join(","))) sizes.observe(box);
