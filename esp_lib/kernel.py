@@ -1,0 +1,211 @@
+"""The compiled loops behind `simulate`: shuffles, the layout of an order, and the steps themselves.
+
+Given the order, the coordinates of the problem are independent of each other. So the kernel takes
+them in blocks of `BLOCK` lanes and runs all steps of one block before the next: the block's state
+stays in the first-level cache and the loop over its lanes vectorizes. Coordinates that no function
+uses are left out. The slow, readable twin that loops over functions is in the tests.
+
+Every double is computed by +, -, *, /, sqrt and max in a fixed order, so that another language
+gives the same bits.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib.optimizers import TwoMoment
+from esp_lib.orders import Order
+from esp_lib.threefry import Words
+
+if TYPE_CHECKING:
+    from esp_lib.quadratic import QuadraticProblem
+
+BLOCK = 256  # lanes; their x, m, v and g take 8 KiB
+
+# error_model="numpy": a division by zero gives inf, as in IEEE 754, and the loops vectorize.
+_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+class Layout(NamedTuple):
+    """An order seen from the blocks: who visits block k at step t.
+
+    The visits `start[k, t]` to `start[k, t + 1]` are those of block k at step t, in the order of
+    the batch; visit j is by `function[j]` to lane `lane[j]` of the block.
+    """
+
+    function: NDArray[np.int32]  # (visits,)
+    lane: NDArray[np.int32]  # (visits,)
+    start: NDArray[np.int64]  # (blocks, steps + 1)
+    lanes: int  # coordinates in use
+    coordinate: NDArray[np.int64]  # (lanes,) the coordinate behind each lane, ascending
+
+
+def shuffle_rows(words: Words, n: int) -> Order:
+    """The first k entries of a Fisher-Yates shuffle of 0 … n - 1, one shuffle a row.
+
+    Args:
+        words: uint32 (rows, k), k <= n.
+        n: how many integers are shuffled.
+
+    Returns:
+        int32 array (rows, k); the entries of a row are distinct.
+    """
+    return _shuffle_rows(np.ascontiguousarray(words), n)
+
+
+@_jit
+def _shuffle_rows(words, n):
+    rows, k = words.shape
+    out = np.empty((rows, k), np.int32)
+    target = np.empty(k, np.int64)
+    pool = np.arange(n).astype(np.int32)
+    for r in range(rows):
+        for j in range(k):
+            target[j] = j + ((np.uint64(words[r, j]) * np.uint64(n - j)) >> np.uint64(32))
+            pool[j], pool[target[j]] = pool[target[j]], pool[j]
+        out[r] = pool[:k]
+        for j in range(k - 1, -1, -1):  # undo, so that each row starts from 0 … n - 1
+            pool[j], pool[target[j]] = pool[target[j]], pool[j]
+    return out
+
+
+def make_layout(order: Order, coordinate: NDArray[np.int64], dim: int, batch_size: int) -> Layout:
+    """Sort the visits of `order` (epochs, num_functions) by block and then by time."""
+    used = np.zeros(dim, np.bool_)
+    used[coordinate] = True
+    place = np.cumsum(used) - 1  # coordinate -> lane, counted through all blocks
+    lanes = int(used.sum())
+    blocks = -(-lanes // BLOCK)
+    position = place[coordinate].astype(np.int32)
+    function, lane, start = _sort_visits(order.reshape(-1), position, blocks, batch_size)
+    return Layout(function, lane, start, lanes, np.flatnonzero(used))
+
+
+@_jit
+def _sort_visits(visits, position, blocks, batch_size):
+    steps = visits.size // batch_size
+    start = np.zeros((blocks, steps + 1), np.int64)
+    for j in range(visits.size):
+        start[position[visits[j]] // BLOCK, j // batch_size] += 1
+    total = 0
+    for k in range(blocks):
+        for t in range(steps + 1):  # counts become first positions
+            count = start[k, t]
+            start[k, t] = total
+            total += count
+    fill = start[:, 0].copy()
+    function = np.empty(visits.size, np.int32)
+    lane = np.empty(visits.size, np.int32)
+    for j in range(visits.size):
+        i = visits[j]
+        k = position[i] // BLOCK
+        function[fill[k]] = i
+        lane[fill[k]] = position[i] - k * BLOCK
+        fill[k] += 1
+    return function, lane, start
+
+
+@_jit
+def _run_block(
+    out, a, c, x0, function, lane, start, inverse_batch,
+    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root, adaptive, use_max,
+):  # fmt: skip
+    """All steps of one block of lanes; `out[t]` gets the block's sum of a (x - c)^2 at step t."""
+    steps, lanes = out.size, x0.size
+    x = x0.copy()
+    m = np.zeros(lanes)
+    v = np.zeros(lanes)
+    v_max = np.zeros(lanes)
+    g = np.zeros(lanes)
+    for t in range(steps):
+        total = 0.0
+        for j in range(start[t], start[t + 1]):
+            i = function[j]
+            u = x[lane[j]] - c[i]
+            au = a[i] * u
+            total += au * u
+            g[lane[j]] += 2.0 * au * inverse_batch
+        out[t] = total
+        sm, sg, rt = scale_m[t], scale_g[t], root[t]
+        if not adaptive:
+            for d in range(lanes):
+                m[d] = decay1 * m[d] + weight1 * g[d]
+                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d])
+        elif use_max:
+            for d in range(lanes):
+                m[d] = decay1 * m[d] + weight1 * g[d]
+                v[d] = decay2 * v[d] + weight2 * (g[d] * g[d])
+                v_max[d] = max(v_max[d], v[d])
+                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * np.sqrt(v_max[d]) + eps)
+        else:
+            for d in range(lanes):
+                m[d] = decay1 * m[d] + weight1 * g[d]
+                v[d] = decay2 * v[d] + weight2 * (g[d] * g[d])
+                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * np.sqrt(v[d]) + eps)
+        for j in range(start[t], start[t + 1]):
+            g[lane[j]] = 0.0
+
+
+@_jit
+def _run_blocks(
+    a, c, x0, function, lane, start, inverse_batch,
+    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root, adaptive, use_max,
+):  # fmt: skip
+    """Consecutive blocks one after the other: their sums, (blocks, steps)."""
+    sums = np.empty((start.shape[0], start.shape[1] - 1))
+    for k in range(start.shape[0]):
+        _run_block(
+            sums[k], a, c, x0[k * BLOCK : (k + 1) * BLOCK], function, lane, start[k],
+            inverse_batch, decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root,
+            adaptive, use_max,
+        )  # fmt: skip
+    return sums
+
+
+def run_on_cpu(
+    problem: "QuadraticProblem",
+    x0: NDArray[np.float64],
+    order: Order,
+    batch_size: int,
+    rules: list[TwoMoment],
+) -> NDArray[np.float64]:
+    """Mean batch losses of several settings on one problem and order, on all cores.
+
+    Args:
+        problem: the functions; a single problem.
+        x0: (dim,) the starting point.
+        order: int32 (epochs, num_functions).
+        batch_size: functions a step.
+        rules: coefficient tables, `Optimizer.two_moment`.
+
+    Returns:
+        float64 (len(rules), steps).
+    """
+    layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
+    blocks, steps = layout.start.shape[0], layout.start.shape[1] - 1
+    start_x = x0[layout.coordinate]
+    quadratic = np.zeros((len(rules), steps))
+
+    cores = os.cpu_count() or 1
+    share = blocks if len(rules) >= cores else -(-blocks // cores)  # blocks a task
+    tasks = [(r, k) for r in range(len(rules)) for k in range(0, blocks, share)]
+
+    def run_task(task: tuple[int, int]) -> NDArray[np.float64]:
+        rule, k = rules[task[0]], task[1]
+        return _run_blocks(
+            problem.a, problem.c, start_x[k * BLOCK : (k + share) * BLOCK],
+            layout.function, layout.lane, layout.start[k : k + share], 1.0 / batch_size,
+            rule.decay1, rule.weight1, rule.decay2, rule.weight2, rule.eps, rule.shrink,
+            rule.scale_m, rule.scale_g, rule.root, rule.adaptive, rule.use_max,
+        )  # fmt: skip
+
+    with ThreadPoolExecutor(cores) as pool:
+        for (r, _), sums in zip(tasks, pool.map(run_task, tasks), strict=True):
+            for block_sum in sums:  # in the order of the blocks, however they were shared out
+                quadratic[r] += block_sum
+    floor = problem.b[order.reshape(steps, batch_size)].sum(axis=1)
+    return (quadratic + floor) / batch_size

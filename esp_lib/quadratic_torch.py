@@ -1,0 +1,95 @@
+"""`simulate` on a GPU through torch: all settings of a group step together.
+
+The same two-moment form as `kernel`, over tensors (settings, coordinates in use). Runs on any
+torch device in float64; a GPU has room for thousands of settings at once.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib.kernel import make_layout
+from esp_lib.optimizers import TwoMoment
+from esp_lib.orders import Order
+
+if TYPE_CHECKING:
+    from esp_lib.quadratic import QuadraticProblem
+
+
+def runner(device: str) -> Callable[..., NDArray[np.float64]]:
+    """The counterpart of `kernel.run_on_cpu` on a GPU.
+
+    Raises:
+        ValueError: `device` is not "cuda" or "cuda:<number>", or torch finds no such GPU.
+    """
+    number = device.removeprefix("cuda").removeprefix(":") if isinstance(device, str) else "?"
+    if not str(device).startswith("cuda") or not (number.isdecimal() or device == "cuda"):
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {device!r}')
+    try:
+        import torch
+    except ImportError:
+        raise ValueError(f'device must be "cpu" where torch is not installed, got {device!r}') from None
+    if int(number or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f'device must be "cpu" or one of the {torch.cuda.device_count()} GPUs that torch finds '
+            f"here, got {device!r}"
+        )
+
+    def run_on_gpu(*args: object) -> NDArray[np.float64]:
+        return run_on_torch(*args, device=device)  # type: ignore[arg-type, misc]
+
+    return run_on_gpu
+
+
+def run_on_torch(
+    problem: "QuadraticProblem",
+    x0: NDArray[np.float64],
+    order: Order,
+    batch_size: int,
+    rules: list[TwoMoment],
+    device: str,
+) -> NDArray[np.float64]:
+    """Mean batch losses of several settings on one problem and order; see `kernel.run_on_cpu`.
+
+    Returns:
+        float64 (len(rules), steps).
+    """
+    import torch
+
+    def tensor(values: object) -> "torch.Tensor":
+        return torch.as_tensor(np.asarray(values), device=device)
+
+    layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
+    steps = order.size // batch_size
+    batches = tensor(order.reshape(steps, batch_size)).long()
+    place = np.zeros(problem.dim, np.int64)
+    place[layout.coordinate] = np.arange(layout.lanes)
+    lane = tensor(place[problem.coordinate])
+    a, b, c = map(tensor, (problem.a, problem.b, problem.c))
+    decay1, weight1, decay2, weight2, eps, shrink = (
+        tensor([getattr(rule, name) for rule in rules])[:, None]
+        for name in ("decay1", "weight1", "decay2", "weight2", "eps", "shrink")
+    )
+    scale_m, scale_g, root = (
+        tensor([getattr(rule, name) for rule in rules]) for name in ("scale_m", "scale_g", "root")
+    )
+    x = tensor(x0[layout.coordinate]).repeat(len(rules), 1)  # (settings, lanes)
+    m, v, v_max = (torch.zeros_like(x) for _ in range(3))
+    loss = torch.empty(len(rules), steps, dtype=torch.float64, device=device)
+    for t in range(steps):
+        batch = batches[t]
+        u = x[:, lane[batch]] - c[batch]  # (settings, batch_size)
+        au = a[batch] * u
+        loss[:, t] = (au * u + b[batch]).mean(dim=1)
+        g = torch.zeros_like(x).index_add_(1, lane[batch], 2.0 * au / batch_size)
+        m = decay1 * m + weight1 * g
+        step = scale_m[:, t, None] * m + scale_g[:, t, None] * g
+        if rules[0].adaptive:
+            v = decay2 * v + weight2 * g**2
+            v_max = torch.maximum(v_max, v)
+            second = v_max if rules[0].use_max else v
+            step = step / (root[:, t, None] * second.sqrt() + eps)
+        x = shrink * x - step
+    return loss.cpu().numpy()
