@@ -1,0 +1,125 @@
+# The project's commands; `make` lists them. `make book` and `make test` do all the set-up
+# themselves, in .venv. Everything runs from this folder, whatever its path.
+
+PYTHON ?= python3
+PORT ?= 8000
+PROFILE ?=
+DEVICE ?=
+PYTEST_ARGS ?=
+LOCK_PYTHONS ?= python3.11 python3.12
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+BUNDLE := book/vendor/.built
+FRONTEND := $(shell find frontend -name node_modules -prune -o -type f -print 2>/dev/null)
+NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
+
+.PHONY: help setup setup-dev assets book serve figures check test bench links format lock clean distclean
+
+help:  ## list these targets
+	@echo "usage: make TARGET [NAME=value ...]"
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+
+# ---------------------------------------------------------------------- environment, set up once
+
+$(VENV)/.made:
+	@$(PYTHON) tools/check_python.py
+	@echo "== creating $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.book: $(VENV)/.made requirements.txt requirements.lock pyproject.toml
+	@echo "== installing what the book needs: requirements.txt (the first time takes minutes)"
+	@$(PIP) install -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.book requirements-dev.txt
+	@echo "== installing what the tests need: requirements-dev.txt"
+	@$(PIP) install -r requirements-dev.txt
+	@touch $@
+
+setup: $(VENV)/.book
+setup-dev: $(VENV)/.dev
+
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json
+	@echo "== installing the pages' JavaScript: frontend/package-lock.json"
+	@npm --prefix frontend ci
+	@touch $@
+
+$(BUNDLE): frontend/node_modules/.installed $(FRONTEND)
+	@echo "== bundling the pages' JavaScript"
+	@npm --prefix frontend run build
+	@touch $@
+
+assets:  ## bundle the pages' JavaScript (Node 20 or newer; without it the pages use public CDNs)
+	@if [ "$(or $(NODE_MAJOR),0)" -ge 20 ]; then \
+	  $(MAKE) $(BUNDLE); \
+	elif [ -e $(BUNDLE) ]; then \
+	  echo "== no Node 20: keeping the JavaScript bundled before"; \
+	else \
+	  echo "== no Node 20: the pages will load widgets and MathJax from public CDNs"; \
+	fi
+
+# --------------------------------------------------------------------------------------- the book
+
+book: setup assets  ## execute every chapter and write the book to _build/html
+	@echo "== building the book: every chapter is executed"
+	@$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+	@$(PY) -c 'from pathlib import Path; print("== open", Path("_build/html/index.html").resolve().as_uri()); print("   or run: make serve")'
+
+serve:  ## serve _build/html on this machine (PORT=8000)
+	@[ -e _build/html/index.html ] || { echo "nothing to serve yet: run make book first"; exit 1; }
+	@echo "== http://127.0.0.1:$(PORT)/ (stop with Ctrl-C)"
+	@$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+figures: setup  ## recompute every chapter with papermill into _build/figures (PROFILE=, DEVICE=)
+	@$(PY) tools/run_chapters.py $(if $(PROFILE),-p profile $(PROFILE)) $(if $(DEVICE),-p device $(DEVICE))
+
+links: setup  ## follow the book's external links
+	@echo "== checking external links: every chapter is executed first"
+	@$(VENV)/bin/jupyter-book build . --all --builder linkcheck
+
+# ----------------------------------------------------------------------------------------- checks
+
+check: setup-dev  ## lint, formatting and types only
+	@echo "== ruff: lint"
+	@$(VENV)/bin/ruff check .
+	@echo "== ruff: formatting"
+	@$(VENV)/bin/ruff format --check .
+	@echo "== mypy"
+	@$(VENV)/bin/mypy
+
+test: check book  ## check, build the book, run every test; warnings are errors (PYTEST_ARGS=)
+	@echo "== pytest"
+	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+bench: setup-dev  ## time the fast simulation against its readable twin
+	@echo "== benchmarks"
+	@$(PY) -m benchmarks
+
+format: setup-dev  ## put code and notebooks in the house style
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+lock:  ## rewrite requirements.lock (LOCK_PYTHONS="python3.11 python3.12")
+	@$(PYTHON) tools/lock.py $(LOCK_PYTHONS)
+
+# --------------------------------------------------------------------------------------- clean up
+
+clean:  ## remove what the commands wrote: the book, bundles and caches
+	@echo "== removing _build, book/vendor and caches"
+	@rm -rf _build build book/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -path ./$(VENV) -prune -o -path ./frontend/node_modules -prune -o \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
+
+distclean: clean  ## clean, and remove .venv and node_modules as well
+	@echo "== removing $(VENV) and frontend/node_modules"
+	@rm -rf $(VENV) frontend/node_modules
