@@ -6,15 +6,17 @@ d_i uniform. A batch's loss and gradient are means over its functions; the loss 
 the update. Random numbers come from `threefry`, so that a seed means the same everywhere.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import checks
 from esp_lib.curve import Curve
-from esp_lib.optimizers import Optimizer
+from esp_lib.optimizers import Optimizer, TwoMoment
 from esp_lib.orders import ORDERS, Order, check_batch_size, check_order, make_order
 from esp_lib.threefry import STREAM_CURVATURE, STREAM_MINIMUM, below, threefry2x32, uniform
 
@@ -66,9 +68,7 @@ class QuadraticProblem:
             object.__setattr__(self, name, array)
 
     @classmethod
-    def sample(
-        cls, num_functions: int = 10_000, dim: int = 10_000, seed: ArrayLike = 0
-    ) -> Self:
+    def sample(cls, num_functions: int = 10_000, dim: int = 10_000, seed: ArrayLike = 0) -> Self:
         """Draw the paper's problem; an array of seeds gives as many problems.
 
         Args:
@@ -151,6 +151,73 @@ def simulate(
         >>> curve.loss.shape
         (2, 30)
     """
+    run_group = _runner(device)
+    plan = make_plan(
+        problem, optimizer, order=order, epochs=epochs, batch_size=batch_size, seed=seed, x0=x0
+    )
+    loss = np.empty((math.prod(plan.shape), plan.steps))
+    for group in plan.groups:
+        loss[group.runs] = run_group(
+            group.problem, plan.start, group.order, batch_size, group.rules
+        )
+    return make_curve(
+        loss.reshape(*plan.shape, plan.steps), problem, optimizer, order, batch_size, device
+    )
+
+
+def make_curve(
+    loss: Array,
+    problem: QuadraticProblem,
+    optimizer: Optimizer,
+    order: str | ArrayLike,
+    batch_size: int,
+    device: str,
+) -> Curve:
+    """The runs' losses (..., steps) as a curve; once a run is not finite it stays so."""
+    loss[np.maximum.accumulate(~np.isfinite(loss), axis=-1) & np.isfinite(loss)] = np.nan
+    source = {
+        "problem": f"quadratic, {problem.num_functions} functions, {problem.dim} coordinates",
+        "optimizer": optimizer.name,
+        "order": order if isinstance(order, str) else "explicit",
+        "batch_size": batch_size,
+        "device": device,
+    }
+    return Curve(loss, problem.num_functions // batch_size, source)
+
+
+class Group(NamedTuple):
+    """Runs on one problem and order, which share a layout."""
+
+    runs: list[int]  # their places in the flattened shape of the plan
+    problem: QuadraticProblem
+    order: Order
+    rules: list[TwoMoment]  # one a run
+
+
+class Plan(NamedTuple):
+    """What `simulate` was asked for, checked and sorted into groups."""
+
+    shape: tuple[int, ...]  # of the broadcast arguments
+    steps: int  # of one run
+    start: Array  # (dim,) the starting point
+    groups: Iterator[Group]  # made one at a time
+
+
+def make_plan(
+    problem: QuadraticProblem,
+    optimizer: Optimizer,
+    *,
+    order: str | ArrayLike,
+    epochs: int,
+    batch_size: int,
+    seed: ArrayLike,
+    x0: ArrayLike,
+) -> Plan:
+    """Check the arguments of `simulate` and sort its runs into groups.
+
+    Raises:
+        ValueError: an argument out of its range, or shapes that don't broadcast.
+    """
     epochs = checks.integer("epochs", epochs, low=1)
     batch_size = check_batch_size(batch_size, problem.num_functions)
     seeds = checks.seeds("seed", seed)
@@ -158,7 +225,6 @@ def simulate(
     if start.shape not in ((), (problem.dim,)):
         raise ValueError(f"x0 must be a number or have shape ({problem.dim},), got {start.shape}")
     start = np.broadcast_to(start, (problem.dim,)).astype(np.float64)
-    run_group = _runner(device)
     if isinstance(order, str):
         checks.choice("order", order, ORDERS)
         seeded = order in ("reshuffle", "replacement")
@@ -173,32 +239,26 @@ def simulate(
             f"got {problem.shape}, {optimizer.shape} and {seeds.shape}"
         ) from None
 
-    # Runs on the same problem and order form a group and share its layout.
     problem_of = _index_of(problem.shape, shape)
     setting_of = _index_of(optimizer.shape, shape)
     seed_of = np.broadcast_to(seeds, shape).ravel() * seeded
-    groups: dict[tuple[int, int], list[int]] = {}
+    places: dict[tuple[int, int], list[int]] = {}
     for run, key in enumerate(zip(problem_of.tolist(), seed_of.tolist(), strict=True)):
-        groups.setdefault(key, []).append(run)
+        places.setdefault(key, []).append(run)
 
     steps = epochs * (problem.num_functions // batch_size)
     rules = [setting.two_moment(steps) for setting in optimizer.settings()]
-    loss = np.empty((problem_of.size, steps))
-    for (p, s), runs in groups.items():
-        visits = _visits(order, problem.num_functions, epochs, batch_size, s)
-        functions = problem[np.unravel_index(p, problem.shape)] if problem.shape else problem
-        loss[runs] = run_group(
-            functions, start, visits, batch_size, [rules[setting_of[r]] for r in runs]
-        )
-    loss[np.maximum.accumulate(~np.isfinite(loss), axis=1) & np.isfinite(loss)] = np.nan
-    source = {
-        "problem": f"quadratic, {problem.num_functions} functions, {problem.dim} coordinates",
-        "optimizer": optimizer.name,
-        "order": order if isinstance(order, str) else "explicit",
-        "batch_size": batch_size,
-        "device": device,
-    }
-    return Curve(loss.reshape(*shape, steps), problem.num_functions // batch_size, source)
+
+    def groups() -> Iterator[Group]:
+        for (p, s), runs in places.items():
+            yield Group(
+                runs,
+                problem[np.unravel_index(p, problem.shape)] if problem.shape else problem,
+                _visits(order, problem.num_functions, epochs, batch_size, s),
+                [rules[setting_of[r]] for r in runs],
+            )
+
+    return Plan(shape, steps, start, groups())
 
 
 def _visits(
