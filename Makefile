@@ -61,7 +61,7 @@ $(BUNDLE): frontend/node_modules/.installed $(FRONTEND)
 
 assets:  ## bundle the pages' JavaScript (Node 20 or newer; without it the pages use public CDNs)
 	@if [ "$(or $(NODE_MAJOR),0)" -ge 20 ]; then \
-	  $(MAKE) $(BUNDLE); \
+	  $(MAKE) -s $(BUNDLE); \
 	elif [ -e $(BUNDLE) ]; then \
 	  echo "== no Node 20: keeping the JavaScript bundled before"; \
 	else \
