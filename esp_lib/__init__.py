@@ -8,10 +8,11 @@ from esp_lib.curve import Curve
 from esp_lib.optimizers import SGD, Adam, AdamW, AMSGrad, NAdam, Optimizer, RMSProp
 from esp_lib.orders import make_order
 from esp_lib.quadratic import QuadraticProblem, simulate
+from esp_lib.sawtooth import Sawtooth, measure
 
 __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "AMSGrad", "Adam", "AdamW", "Curve", "NAdam", "Optimizer", "QuadraticProblem",
-    "RMSProp", "make_order", "simulate",
+    "RMSProp", "Sawtooth", "make_order", "measure", "simulate",
 ]  # fmt: skip

@@ -45,7 +45,9 @@ def integer(name: str, value: object, *, low: int, high: int | None = None) -> i
 def seeds(name: str, value: ArrayLike) -> NDArray[np.int64]:
     """`value` as an array of seeds in [0, 2**32); else ValueError."""
     array = np.asarray(value)
-    if array.dtype.kind not in "iu" or (array.size and (array.min() < 0 or array.max() >= SEED_LIMIT)):
+    if array.dtype.kind not in "iu" or (
+        array.size and (array.min() < 0 or array.max() >= SEED_LIMIT)
+    ):
         raise ValueError(f"{name} must be integers from 0 to 2**32 - 1, got {value!r}")
     return array.astype(np.int64)
 

@@ -34,7 +34,9 @@ class Curve:
     def __post_init__(self) -> None:
         loss = np.asarray(self.loss, dtype=np.float64)
         if loss.ndim == 0 or loss.shape[-1] == 0:
-            raise ValueError(f"loss must have at least one step on its last axis, got {self.loss!r}")
+            raise ValueError(
+                f"loss must have at least one step on its last axis, got {self.loss!r}"
+            )
         object.__setattr__(self, "loss", loss)
         checks.integer("steps_per_epoch", self.steps_per_epoch, low=1)
 
@@ -81,7 +83,9 @@ class Curve:
 
     def __getitem__(self, index: Any) -> "Curve":
         """Some of the runs: indexes the leading axes of `loss`, as in NumPy."""
-        loss = self.loss[(*index, slice(None)) if isinstance(index, tuple) else (index, slice(None))]
+        loss = self.loss[
+            (*index, slice(None)) if isinstance(index, tuple) else (index, slice(None))
+        ]
         return Curve(loss, self.steps_per_epoch, self.source)
 
 

@@ -107,9 +107,7 @@ class Optimizer(ABC):
 
     def settings(self) -> Iterator[Self]:
         """Each single setting of the broadcast arrays, in C order."""
-        columns = [
-            np.broadcast_to(getattr(self, f.name), self.shape).ravel() for f in fields(self)
-        ]
+        columns = [np.broadcast_to(getattr(self, f.name), self.shape).ravel() for f in fields(self)]
         for values in zip(*columns, strict=True):
             yield type(self)(*map(float, values))
 

@@ -17,7 +17,9 @@ ORDERS = ("reshuffle", "fixed", "reverse", "replacement")
 Order = NDArray[np.int32]
 
 
-def make_order(kind: str, *, num_functions: int, epochs: int, batch_size: int, seed: int = 0) -> Order:
+def make_order(
+    kind: str, *, num_functions: int, epochs: int, batch_size: int, seed: int = 0
+) -> Order:
     """The visiting order of a run.
 
     Args:
@@ -48,7 +50,9 @@ def make_order(kind: str, *, num_functions: int, epochs: int, batch_size: int, s
     if kind == "reverse":
         return np.stack([forward if epoch % 2 == 0 else forward[::-1] for epoch in range(epochs)])
     if kind == "reshuffle":
-        return shuffle_rows(word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions)
+        return shuffle_rows(
+            word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions
+        )
     steps = epochs * (num_functions // batch_size)
     batches = shuffle_rows(word_rows(int(seed), STREAM_ORDER, steps, batch_size), num_functions)
     return batches.reshape(epochs, num_functions)
@@ -76,7 +80,9 @@ def check_order(order: ArrayLike, *, num_functions: int, epochs: int) -> Order:
     for epoch, row in enumerate(np.sort(table, axis=1)):
         if not np.array_equal(row, np.arange(num_functions)):
             missed = np.setdiff1d(np.arange(num_functions), row)
-            found = f"epoch {epoch} misses function {missed[0]}" if missed.size else f"epoch {epoch}"
+            found = (
+                f"epoch {epoch} misses function {missed[0]}" if missed.size else f"epoch {epoch}"
+            )
             raise ValueError(
                 f"order must visit each of the functions 0 to {num_functions - 1} exactly once in "
                 f"every epoch, got an order where {found} (and repeats or exceeds another)"

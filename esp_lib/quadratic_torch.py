@@ -30,7 +30,9 @@ def runner(device: str) -> Callable[..., NDArray[np.float64]]:
     try:
         import torch
     except ImportError:
-        raise ValueError(f'device must be "cpu" where torch is not installed, got {device!r}') from None
+        raise ValueError(
+            f'device must be "cpu" where torch is not installed, got {device!r}'
+        ) from None
     if int(number or 0) >= torch.cuda.device_count():
         raise ValueError(
             f'device must be "cpu" or one of the {torch.cuda.device_count()} GPUs that torch finds '

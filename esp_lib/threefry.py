@@ -39,7 +39,9 @@ def threefry2x32(seed: int, stream: int, counter0: Words, counter1: Words) -> tu
         Two uint32 arrays of the broadcast shape.
     """
     key = (seed, stream, PARITY ^ seed ^ stream)
-    w0, w1 = np.broadcast_arrays(*(np.atleast_1d(np.asarray(c, np.uint32)) for c in (counter0, counter1)))
+    w0, w1 = np.broadcast_arrays(
+        *(np.atleast_1d(np.asarray(c, np.uint32)) for c in (counter0, counter1))
+    )
     w0 = w0 + np.uint32(key[0])
     w1 = w1 + np.uint32(key[1])
     for r in range(ROUNDS):

@@ -5,7 +5,17 @@ import warnings
 import numpy as np
 import pytest
 
-from esp_lib import SGD, Adam, AdamW, AMSGrad, NAdam, QuadraticProblem, RMSProp, make_order, simulate
+from esp_lib import (
+    SGD,
+    Adam,
+    AdamW,
+    AMSGrad,
+    NAdam,
+    QuadraticProblem,
+    RMSProp,
+    make_order,
+    simulate,
+)
 from esp_lib.orders import ORDERS
 from esp_lib.quadratic_torch import run_on_torch
 from tests import reference
