@@ -1,0 +1,9 @@
+"""Explorers: ipywidgets controls linked to a drawing that the reader's browser computes.
+
+The same explorer is live in Jupyter, where its values are at hand in Python, and on the built
+page, with no kernel and no server. Each module here has its front end in `js/`.
+"""
+
+from esp_lib.widgets.sawtooth import SawtoothExplorer
+
+__all__ = ["SawtoothExplorer"]

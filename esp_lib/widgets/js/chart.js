@@ -1,0 +1,161 @@
+// A line chart in SVG. Colours are the book's CSS variables, so the chart follows the theme; the
+// size of the drawing is the size of its box, so it never jumps.
+
+const SVG = "http://www.w3.org/2000/svg";
+const MARGIN = { top: 18, right: 16, bottom: 40, left: 52 };
+
+export function element(name, attributes = {}, text) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+/** Round values that cut [low, high] into about `count` parts; powers of ten on a log axis. */
+export function ticks(low, high, count, log = false) {
+  if (log) {
+    const from = Math.ceil(Math.log10(low) - 1e-9);
+    const to = Math.floor(Math.log10(high) + 1e-9);
+    const stride = Math.max(1, Math.ceil((to - from) / count));
+    const powers = [];
+    for (let power = from; power <= to; power += stride) powers.push(10 ** power);
+    return powers;
+  }
+  const raw = (high - low) / count;
+  const unit = 10 ** Math.floor(Math.log10(raw));
+  const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= raw);
+  const values = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) values.push(k * step);
+  return values.map((value) => Number(value.toPrecision(12)));
+}
+
+function tickText(value) {
+  const size = Math.abs(value);
+  if (size >= 1e5 || (size > 0 && size < 1e-3)) return `1e${Math.round(Math.log10(size))}`;
+  return String(value).replace("-", "\u2212");
+}
+
+/** Path data of a polyline; points that are not finite break the line. */
+function pathData(xs, ys, toX, toY, low, high) {
+  let data = "";
+  let pen = "M";
+  for (let i = 0; i < ys.length; i++) {
+    if (!Number.isFinite(ys[i])) {
+      pen = "M";
+      continue;
+    }
+    const y = Math.min(high, Math.max(low, toY(ys[i])));
+    data += `${pen}${toX(xs[i]).toFixed(1)} ${y.toFixed(1)}`;
+    pen = "L";
+  }
+  return data;
+}
+
+/**
+ * @param {HTMLElement} box where the chart goes; its size is the chart's
+ * @param {{title: string, xLabel: string, yLabel: string}} words
+ */
+export function createChart(box, { title, xLabel, yLabel }) {
+  const svg = element("svg", { role: "img", class: "esp-chart", "aria-label": title });
+  const frame = element("g", { class: "esp-axes", "aria-hidden": "true" });
+  const clip = `esp-clip-${Math.random().toString(36).slice(2)}`;
+  const clipRect = element("rect");
+  const clipPath = element("clipPath", { id: clip });
+  const plot = element("g", { class: "esp-curves", "aria-hidden": "true", "clip-path": `url(#${clip})` });
+  const labels = element("g", { class: "esp-labels", "aria-hidden": "true" });
+  clipPath.append(clipRect);
+  svg.append(clipPath, frame, plot, labels);
+  box.append(svg);
+  let drawn = null;
+  let frameKey = "";
+
+  function drawFrame(width, height, view, toX, toY) {
+    const key = JSON.stringify([width, height, view]);
+    if (key === frameKey) return;
+    frameKey = key;
+    const { x, y, log, boundaries = [] } = view;
+    const right = width - MARGIN.right;
+    const bottom = height - MARGIN.bottom;
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const size = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top };
+    for (const [name, value] of Object.entries(size)) clipRect.setAttribute(name, value);
+    frame.replaceChildren();
+    for (const at of boundaries) {
+      const line = { x1: toX(at), x2: toX(at), y1: MARGIN.top, y2: bottom, class: "esp-boundary" };
+      frame.append(element("line", line));
+    }
+    for (const value of ticks(...x, width < 480 ? 5 : 10)) {
+      frame.append(element("text", { x: toX(value), y: bottom + 16, class: "esp-x" }, tickText(value)));
+    }
+    for (const value of ticks(...y, 5, log)) {
+      const at = toY(value);
+      frame.append(element("line", { x1: MARGIN.left, x2: right, y1: at, y2: at, class: "esp-rule" }));
+      frame.append(element("text", { x: MARGIN.left - 8, y: at + 4, class: "esp-y" }, tickText(value)));
+    }
+    frame.append(element("text", { x: (MARGIN.left + right) / 2, y: height - 6, class: "esp-x" }, xLabel));
+    frame.append(element("text", { x: 4, y: 11 }, yLabel));
+  }
+
+  /** Names of the curves at their right ends: the highest above its curve, the others below. */
+  function drawLabels(curves, width, height, toY) {
+    const bottom = height - MARGIN.bottom - 6;
+    const wanted = curves
+      .filter((curve) => curve.label)
+      .map((curve) => {
+        const tail = curve.y.filter(Number.isFinite).slice(-Math.ceil(curve.y.length / 6));
+        const heights = tail.length ? Array.from(tail, toY) : [MARGIN.top];
+        return { curve, top: Math.min(...heights), low: Math.max(...heights) };
+      })
+      .sort((p, q) => p.top - q.top);
+    let above = MARGIN.top - 4;
+    labels.replaceChildren(
+      ...wanted.map(({ curve, top, low }, k) => {
+        const at = Math.min(bottom, Math.max(above + 16, k === 0 ? top - 9 : low + 19));
+        above = at;
+        const place = { x: width - MARGIN.right - 4, y: at, class: "esp-name" };
+        const node = element("text", place, curve.label);
+        node.style.fill = curve.color;
+        return node;
+      }),
+    );
+  }
+
+  /**
+   * @param curves [{x, y, color, label, faint, dots}] arrays of one length; color is a CSS colour
+   * @param view {x: [low, high], y: [low, high], log, boundaries}
+   */
+  function draw(curves, view) {
+    drawn = [curves, view];
+    const width = Math.max(200, Math.round(box.clientWidth));
+    const height = Math.max(150, Math.round(box.clientHeight));
+    const right = width - MARGIN.right;
+    const bottom = height - MARGIN.bottom;
+    const scale = view.log ? (value) => Math.log10(value) : (value) => value;
+    const [x0, x1] = view.x;
+    const [y0, y1] = view.y.map(scale);
+    const toX = (value) => MARGIN.left + ((value - x0) / (x1 - x0)) * (right - MARGIN.left);
+    const toY = (value) => bottom - ((scale(value) - y0) / (y1 - y0)) * (bottom - MARGIN.top);
+    drawFrame(width, height, view, toX, toY);
+    const nodes = [];
+    for (const curve of curves) {
+      const data = pathData(curve.x, curve.y, toX, toY, -height, 2 * height);
+      const path = element("path", { d: data, class: curve.faint ? "esp-line esp-faint" : "esp-line" });
+      path.style.stroke = curve.color;
+      if (!curve.hideLine) nodes.push(path);
+      for (const k of curve.dots ?? []) {
+        const dot = element("circle", { cx: toX(curve.x[k]), cy: toY(curve.y[k]), r: 4.5 });
+        dot.style.fill = curve.color;
+        nodes.push(dot);
+      }
+    }
+    plot.replaceChildren(...nodes);
+    drawLabels(curves, width, height, toY);
+  }
+
+  let width = 0;
+  new ResizeObserver(() => {
+    if (drawn && box.clientWidth !== width) draw(...drawn);
+    width = box.clientWidth;
+  }).observe(box);
+  return { draw, svg };
+}

@@ -1,0 +1,158 @@
+// The link between an explorer's settings and its ipywidgets controls.
+//
+// Python links (jslink) each control to a trait of the plot: `NAME_text` to a text box,
+// `NAME_slider` to a slider, `NAME_index` to a dropdown. Here these traits are read into
+// `settings`, and settings are written back to them. A slider may snap a typed value to its next
+// step; such an echo, less than a step away, is not taken for a change.
+
+import { inSteps, read, rounded, write } from "./settings.js";
+
+const NEAR = 0.51; // steps
+
+/** The outermost box of the explorer that `el` is drawn in, once it is on the page. */
+export const rootOf = (el) => el.closest(".esp-explorer");
+
+/** Shows or removes a message beside a control (or below the drawing if there is no control). */
+function showMessage(el, name, text) {
+  const root = rootOf(el);
+  const field = root?.querySelector(`.esp-field-${name}`) ?? el.querySelector(".esp-notes");
+  if (!field) return;
+  const id = `${el.id}-${name}-error`;
+  let note = document.getElementById(id);
+  const input = field.querySelector("input, select");
+  if (!text) {
+    note?.remove();
+    input?.removeAttribute("aria-invalid");
+    input?.removeAttribute("aria-describedby");
+    return;
+  }
+  if (!note) {
+    note = document.createElement("p");
+    note.id = id;
+    note.className = "esp-error";
+    note.setAttribute("role", "alert");
+    field.append(note);
+  }
+  note.textContent = text;
+  input?.setAttribute("aria-invalid", "true");
+  input?.setAttribute("aria-describedby", id);
+}
+
+/** Names for slider handles, marks at the paper's values: what ipywidgets leaves out. */
+function dress(field, box, settings) {
+  const handle = box.querySelector(".noUi-handle");
+  const track = box.querySelector(".slider-container");
+  if (!handle || !track) return;
+  handle.setAttribute("aria-label", `${field.label}, slider`);
+  handle.setAttribute("aria-valuetext", write(field, settings[field.name]));
+  if (track.querySelector(".esp-mark")) return;
+  const low = inSteps(field, field.low);
+  const span = inSteps(field, field.high) - low;
+  for (const value of field.marks ?? []) {
+    const mark = document.createElement("span");
+    mark.className = "esp-mark";
+    mark.title = `the paper's ${write(field, value)}`;
+    mark.style.left = `${(100 * (inSteps(field, value) - low)) / span}%`;
+    track.append(mark);
+  }
+}
+
+/**
+ * @param model the anywidget model with traits fields, settings and the linked ones
+ * @param {HTMLElement} el the element of the plot, with an id
+ * @param {() => void} onChange called after settings changed, whoever changed them
+ */
+export function bindControls(model, el, onChange) {
+  const fields = model.get("fields");
+  const withSlider = (field) => field.kind === "number" && field.step > 0;
+
+  /** Text boxes, sliders and dropdowns show the settings; messages go. */
+  function mirror() {
+    const settings = model.get("settings");
+    for (const field of fields) {
+      const value = settings[field.name];
+      if (field.kind === "choice") {
+        model.set(`${field.name}_index`, field.options.indexOf(value));
+      } else {
+        model.set(`${field.name}_text`, write(field, value));
+      }
+      if (withSlider(field)) {
+        const at = inSteps(field, model.get(`${field.name}_slider`));
+        if (!(Math.abs(at - inSteps(field, value)) < NEAR)) model.set(`${field.name}_slider`, value);
+      }
+      showMessage(el, field.name, "");
+    }
+    showMessage(el, "link", "");
+    model.save_changes();
+    dressAll();
+  }
+
+  function dressAll() {
+    const root = rootOf(el);
+    const settings = model.get("settings");
+    for (const field of fields) {
+      const box = root?.querySelector(`.esp-field-${field.name}`);
+      if (box && withSlider(field)) dress(field, box, settings);
+    }
+  }
+
+  /** Takes over complete settings. */
+  function apply(settings) {
+    model.set("settings", settings);
+    model.save_changes();
+    mirror();
+  }
+
+  function change(field, value) {
+    const settings = model.get("settings");
+    if (write(field, settings[field.name]) === write(field, value)) {
+      showMessage(el, field.name, "");
+      return;
+    }
+    apply({ ...settings, [field.name]: value });
+  }
+
+  function onText(field) {
+    try {
+      change(field, read(field, model.get(`${field.name}_text`)));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      showMessage(el, field.name, error.message);
+    }
+  }
+
+  function onSlider(field) {
+    const value = rounded(model.get(`${field.name}_slider`));
+    const now = model.get("settings")[field.name];
+    if (Math.abs(inSteps(field, value) - inSteps(field, now)) < NEAR) return;
+    change(field, value);
+  }
+
+  for (const field of fields) {
+    const { name } = field;
+    if (field.kind === "choice") {
+      model.on(`change:${name}_index`, () => change(field, field.options[model.get(`${name}_index`)]));
+    } else {
+      model.on(`change:${name}_text`, () => onText(field));
+    }
+    if (withSlider(field)) model.on(`change:${name}_slider`, () => onSlider(field));
+  }
+  model.on("change:settings", () => {
+    mirror();
+    onChange();
+  });
+
+  // Controls are drawn one by one, before or after the plot: look again when something is added.
+  function watch() {
+    const root = rootOf(el);
+    if (!root) {
+      requestAnimationFrame(watch);
+      return;
+    }
+    new MutationObserver(dressAll).observe(root, { childList: true, subtree: true });
+    dressAll();
+  }
+  watch();
+
+  return { fields, apply, message: (name, text) => showMessage(el, name, text) };
+}

@@ -1,0 +1,185 @@
+// What all explorers share: redraw on change with the latest values, axes that keep still while a
+// slider is moved, the result in a sentence, buttons, links, and the state on the root element.
+
+import { bindControls, rootOf } from "./controls.js";
+import { fromFragment, toFragment } from "./settings.js";
+
+const SETTLE = 300; // ms after the last drawing: the sentence is said, the link is written
+let count = 0;
+
+/** A page of the built book, where the address belongs to the reader; not so in Jupyter. */
+const isPage = () =>
+  document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+
+function button(text, onClick) {
+  const node = document.createElement("button");
+  node.type = "button";
+  node.textContent = text;
+  node.addEventListener("click", onClick);
+  return node;
+}
+
+function layOut(el) {
+  el.id ||= `esp-plot-${++count}`;
+  el.classList.add("esp-plot");
+  const make = (tag, className) => {
+    const node = document.createElement(tag);
+    node.className = className;
+    el.append(node);
+    return node;
+  };
+  const drawing = make("div", "esp-drawing");
+  const say = make("p", "esp-say");
+  say.setAttribute("role", "status");
+  say.setAttribute("aria-live", "polite");
+  const notes = make("div", "esp-notes");
+  const buttons = make("div", "esp-buttons");
+  return { drawing, say, notes, buttons };
+}
+
+/** True while a slider is held, by pointer or by key; calls `onRelease` when it is let go. */
+function watchHold(el, onRelease) {
+  const hold = { on: false };
+  const take = (event) => {
+    const root = rootOf(el);
+    const slider = event.target.closest?.(".noUi-target");
+    if (root && slider && root.contains(slider)) hold.on = true;
+  };
+  const release = () => {
+    if (!hold.on) return;
+    hold.on = false;
+    onRelease();
+  };
+  document.addEventListener("pointerdown", take, true);
+  document.addEventListener("keydown", take, true);
+  for (const name of ["pointerup", "pointercancel", "keyup"]) {
+    document.addEventListener(name, release, true);
+  }
+  return hold;
+}
+
+/**
+ * @param {{model, el}} context of anywidget's `render`
+ * @param {(drawing: HTMLElement) => {compute, draw}} create
+ *   compute(settings, pinned) -> result, a promise of one, or of null when overtaken;
+ *   draw(result, {settings, pinned, hold}) -> {sentence, state, loss}
+ */
+export function mountExplorer({ model, el }, create) {
+  const name = model.get("name");
+  const parts = layOut(el);
+  const { compute, draw } = create(parts.drawing);
+  const start = { settings: model.get("settings"), pinned: model.get("pinned") };
+  let last = null;
+  let settle = 0;
+  let touched = false; // the reader changed something: the link may be written
+
+  const pinnedNow = () => (Object.keys(model.get("pinned")).length ? model.get("pinned") : null);
+  const hold = watchHold(el, () => {
+    if (last) show(last);
+  });
+
+  function show(result) {
+    const context = { settings: model.get("settings"), pinned: pinnedNow(), hold: hold.on };
+    const { sentence, state, loss } = draw(result, context);
+    last = result;
+    clearTimeout(settle);
+    settle = setTimeout(() => {
+      parts.say.textContent = sentence;
+      writeLink();
+      if (loss) {
+        model.set("result", { settings: context.settings, ...state });
+        model.set("result_loss", new DataView(loss.slice().buffer));
+        model.save_changes();
+      }
+    }, SETTLE);
+    if (!parts.say.textContent) parts.say.textContent = sentence;
+    return state;
+  }
+
+  async function update() {
+    const began = performance.now();
+    const settings = model.get("settings");
+    const result = await compute(settings, pinnedNow());
+    if (result === null) return;
+    const state = show(result);
+    requestAnimationFrame(() => {
+      const after = new MessageChannel(); // its message comes after the frame is painted
+      after.port1.onmessage = () => {
+        const root = rootOf(el);
+        if (!root) return;
+        const ms = Math.round(10 * (performance.now() - began)) / 10;
+        root.dataset.explorer = name;
+        root.dataset.state = JSON.stringify({ settings, pinned: pinnedNow(), ...state, ms });
+        if (!root.dataset.live) goLive(root);
+      };
+      after.port2.postMessage(null);
+    });
+  }
+
+  /** The first drawing takes the place of the static figure. */
+  function goLive(root) {
+    root.dataset.live = "true";
+    const output = root.closest(".cell_output, .jp-OutputArea");
+    for (const figure of output?.querySelectorAll(`.esp-fallback[data-for="${name}"]`) ?? []) {
+      figure.hidden = true;
+    }
+  }
+
+  const controls = bindControls(model, el, () => {
+    touched = true;
+    update();
+  });
+  model.on("change:pinned", () => {
+    touched = true;
+    update();
+  });
+
+  function take({ settings, pinned }) {
+    model.set("pinned", pinned ?? {});
+    model.set("settings", settings);
+    model.save_changes();
+  }
+
+  // The menu of presets shows which one is in force, if any; choosing one applies it.
+  const same = (a, b) => controls.fields.every(({ name: key }) => String(a[key]) === String(b[key]));
+  function showPreset() {
+    const settings = model.get("settings");
+    const found = model.get("presets").findIndex((preset) => same(preset.settings, settings));
+    model.set("preset_index", found + 1);
+    model.save_changes();
+  }
+  model.on("change:settings", showPreset);
+  model.on("change:preset_index", () => {
+    const preset = model.get("presets")[model.get("preset_index") - 1];
+    if (preset && !same(preset.settings, model.get("settings"))) take(preset);
+  });
+
+  function writeLink() {
+    if (!touched || !isPage()) return;
+    const fragment = toFragment(name, controls.fields, model.get("settings"), pinnedNow());
+    if (location.hash !== fragment) history.replaceState(history.state, "", fragment);
+  }
+
+  function readLink() {
+    if (!isPage()) return;
+    try {
+      const view = fromFragment(name, controls.fields, model.get("settings"), location.hash);
+      if (view) take(view);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      controls.message("link", `The link to this page was not used: ${error.message}.`);
+    }
+  }
+
+  parts.buttons.append(button("Reset", () => take(start)));
+  if (model.get("can_pin")) {
+    parts.buttons.append(
+      button("Pin this curve", () => take({ settings: model.get("settings"), pinned: model.get("settings") })),
+      button("Remove pin", () => take({ settings: model.get("settings"), pinned: null })),
+    );
+  }
+  window.addEventListener("hashchange", readLink);
+  readLink();
+  showPreset();
+  update();
+}

@@ -1,0 +1,107 @@
+// Explorer of the sawtooth: the paper's incremental quadratic problem, live.
+
+import { createChart } from "./chart.js";
+import { mountExplorer } from "./explorer.js";
+import { describe, measure } from "./measure.js";
+import { createSimulator } from "./simulator.js";
+
+const FUNCTIONS = 10000;
+const EPOCHS = 10;
+const PAPER = { 0.999: "blue", 0.99: "blue", 0.9: "orange", 0.8: "green" };
+
+/** The book's colour of a value of beta2; purple where the paper has no curve. */
+export const colorOf = ({ optimizer, beta2 }) =>
+  `var(--esp-${optimizer === "SGD" ? "purple" : (PAPER[beta2] ?? "purple")})`;
+
+/** Means of consecutive windows of `every` steps, each at the epoch where it ends. */
+export function windows(loss, every, perEpoch) {
+  const size = Math.floor(loss.length / every);
+  const y = new Float64Array(size);
+  const x = new Float64Array(size);
+  for (let k = 0; k < size; k++) {
+    let total = 0;
+    for (let t = k * every; t < (k + 1) * every; t++) total += loss[t];
+    y[k] = total / every;
+    x[k] = ((k + 1) * every) / perEpoch;
+  }
+  return { x, y };
+}
+
+/** Axis that shows all of the curves: linear, or logarithmic when a run blows up. */
+export function axisFor(curves) {
+  const values = curves.flatMap(({ y }) => Array.from(y)).filter(Number.isFinite);
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
+  if (high > 40) return { y: [low / 1.3, Math.min(high * 1.3, 1e12)], log: true };
+  return { y: [0, high * 1.04], log: false };
+}
+
+function nameOf(settings, other) {
+  const symbol = settings.optimizer === "RMSProp" ? "β" : "β₂";
+  const value = settings.optimizer === "SGD" ? `momentum ${settings.beta1}` : `${symbol} ${settings.beta2}`;
+  if (!other) return value;
+  const differs = (key) => settings[key] !== other[key];
+  const extra = [
+    differs("optimizer") && settings.optimizer,
+    differs("order") && settings.order,
+    differs("eps") && `ε ${settings.eps}`,
+    differs("beta1") && settings.optimizer !== "SGD" && `β₁ ${settings.beta1}`,
+    differs("lr") && `α ${settings.lr}`,
+    differs("batch_size") && `batch ${settings.batch_size}`,
+    differs("seed") && `seed ${settings.seed}`,
+  ].filter(Boolean);
+  return [value, ...extra].join(", ");
+}
+
+function create(drawing) {
+  const request = createSimulator();
+  const chart = createChart(drawing, {
+    title: "Training loss of the incremental quadratic problem against epochs",
+    xLabel: "epoch",
+    yLabel: "training loss",
+  });
+  let axis = null;
+
+  // Plot every and optimizer-independent settings do not change the run: keep them out of its key.
+  const runOf = ({ optimizer, beta1, beta2, eps, lr, order, batch_size, seed }) => ({
+    optimizer, beta1, beta2, eps, lr, order, batch_size, seed,
+  });
+
+  async function compute(settings, pinned) {
+    const list = pinned ? [runOf(settings), runOf(pinned)] : [runOf(settings)];
+    return request(list);
+  }
+
+  function draw([live, reference], { settings, pinned, hold }) {
+    const perEpoch = FUNCTIONS / settings.batch_size;
+    const result = measure(live.loss, perEpoch);
+    const curves = [
+      { ...windows(live.loss, settings.every, perEpoch), color: colorOf(settings), label: nameOf(settings, pinned) },
+    ];
+    if (pinned && reference) {
+      const pinnedEpoch = FUNCTIONS / pinned.batch_size;
+      curves.unshift({
+        ...windows(reference.loss, settings.every, pinnedEpoch),
+        color: colorOf(pinned),
+        label: `pinned: ${nameOf(pinned, settings)}`,
+        faint: true,
+      });
+    }
+    if (!hold || !axis) axis = axisFor(curves);
+    const boundaries = Array.from({ length: EPOCHS - 1 }, (_, k) => k + 1);
+    chart.draw(curves, { x: [0, EPOCHS], ...axis, boundaries });
+    drawing.closest(".esp-explorer")?.setAttribute("data-optimizer", settings.optimizer);
+    const state = {
+      final_loss: result.final,
+      amplitude: result.amplitude,
+      drop: result.drop,
+      shape: result.shape,
+      diverged: result.diverged,
+    };
+    return { sentence: describe(result), state, loss: live.loss };
+  }
+  return { compute, draw };
+}
+
+export default { render: (context) => mountExplorer(context, create) };

@@ -1,0 +1,92 @@
+// Settings as data: what a value may be, how it is read from text, from a slider and from a link.
+//
+// A field is {name, kind, label, ...}; kinds are "number" (low, high, highOpen, integer, log,
+// step), "choice" (options) and "vector" (length). The Python side holds the same fields.
+
+/** Six digits are what a control can hold; sliders return 0.9990000000000001 for 0.999. */
+export const rounded = (value) => Number(value.toPrecision(6));
+
+/** The range of a number in words, as in "at least 0 and below 1". */
+export function allowed({ low, high, highOpen, integer }) {
+  const kind = integer ? "a whole number" : "a number";
+  return `${kind} of at least ${low} and ${highOpen ? "below" : "at most"} ${high}`;
+}
+
+function readNumber(field, text) {
+  const trimmed = String(text).trim().replace("\u2212", "-");
+  const value = trimmed === "" ? NaN : Number(trimmed);
+  const inside = value >= field.low && (field.highOpen ? value < field.high : value <= field.high);
+  if (!inside || (field.integer && !Number.isInteger(value))) {
+    throw new RangeError(`${field.label} must be ${allowed(field)}, got ${trimmed || "nothing"}`);
+  }
+  return field.integer ? value : rounded(value);
+}
+
+function readVector(field, text) {
+  const parts = String(text).split(/[\s,;]+/).filter(Boolean);
+  const values = parts.map((part) => Number(part.replace("\u2212", "-")));
+  const good = values.every((value) => value >= field.low && value <= field.high);
+  if (values.length !== field.length || !good) {
+    const range = `${field.length} numbers from ${field.low} to ${field.high}`;
+    throw new RangeError(`${field.label} must be ${range}, got ${String(text).trim() || "nothing"}`);
+  }
+  return values.map(rounded);
+}
+
+function readChoice(field, text) {
+  const found = field.options.find((option) => String(option) === String(text).trim());
+  if (found === undefined) {
+    throw new RangeError(`${field.label} must be one of ${field.options.join(", ")}, got ${text}`);
+  }
+  return found;
+}
+
+/** The value that `text` stands for; RangeError with a sentence for the reader otherwise. */
+export function read(field, text) {
+  return { number: readNumber, vector: readVector, choice: readChoice }[field.kind](field, text);
+}
+
+/** The text of a value, as shown in its box and in links. */
+export function write(field, value) {
+  return field.kind === "vector" ? value.join(", ") : String(value);
+}
+
+/** Where a value lies on its slider, in the slider's steps. */
+export function inSteps(field, value) {
+  return (field.log ? Math.log10(value) : value) / field.step;
+}
+
+/** The part of a link after "#": the settings, then what differs in the pinned ones. */
+export function toFragment(name, fields, settings, pinned) {
+  const pairs = new URLSearchParams();
+  for (const field of fields) pairs.set(field.name, write(field, settings[field.name]));
+  if (pinned) {
+    const other = fields.filter((f) => write(f, pinned[f.name]) !== write(f, settings[f.name]));
+    for (const field of other) pairs.set(`pin.${field.name}`, write(field, pinned[field.name]));
+    if (!other.length) pairs.set("pin", "same");
+  }
+  return `#${name}?${pairs}`;
+}
+
+/**
+ * Settings from a link, on top of `settings`; null if the link is not about `name`.
+ * RangeError if any part of it can't be used.
+ */
+export function fromFragment(name, fields, settings, fragment) {
+  if (!fragment.startsWith(`#${name}?`)) return null;
+  const live = { ...settings };
+  const pin = {};
+  let hasPin = false;
+  for (const [key, text] of new URLSearchParams(fragment.slice(name.length + 2))) {
+    if (key === "pin") {
+      hasPin = true;
+      continue;
+    }
+    const target = key.startsWith("pin.") ? pin : live;
+    const field = fields.find((item) => item.name === key.replace(/^pin\./, ""));
+    if (!field) throw new RangeError(`there is no setting named ${key}`);
+    target[field.name] = read(field, text);
+    hasPin ||= target === pin;
+  }
+  return { settings: live, pinned: hasPin ? { ...live, ...pin } : null };
+}
