@@ -1,7 +1,8 @@
 """The epochal sawtooth phenomenon: simulate it, measure it, explain it.
 
-Companion to Q. Liu and W. Ma, "The Epochal Sawtooth Phenomenon: Unveiling Training Loss Oscillations
-in Adam and Other Optimizers", Neural Processing Letters 57(3), 2025, doi 10.1007/s11063-025-11776-4.
+Companion to Q. Liu and W. Ma, "The Epochal Sawtooth Phenomenon: Unveiling Training Loss
+Oscillations in Adam and Other Optimizers", Neural Processing Letters 57(3), 2025,
+doi 10.1007/s11063-025-11776-4.
 """
 
 from esp_lib.curve import Curve

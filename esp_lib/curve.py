@@ -54,7 +54,7 @@ class Curve:
         return ~np.isfinite(self.loss[..., -1]) | worse
 
     def every(self, n: int) -> NDArray[np.float64]:
-        """Mean loss of consecutive windows of `n` steps ("plot every"); an incomplete last window is dropped.
+        """Mean loss of consecutive windows of `n` steps ("plot every"), whole windows only.
 
         Returns:
             (..., steps // n) float64.
@@ -76,7 +76,7 @@ class Curve:
         )
 
     def epoch_end(self, n: int) -> NDArray[np.float64]:
-        """Mean of the last `n` steps of each whole epoch, which the paper's notebooks print: (..., epochs)."""
+        """Mean of the last `n` steps of each whole epoch, as the paper prints it: (..., epochs)."""
         n = checks.integer("n", n, low=1, high=self.steps_per_epoch)
         with np.errstate(invalid="ignore", over="ignore"):
             return self.by_epoch()[..., -n:].mean(axis=-1)

@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from esp_lib import checks
 
 Array = NDArray[np.float64]
-Hyper = float | Array  # one value, or an array of values that broadcasts
+Hyper = Any  # a number, or an array of numbers that broadcasts; checked when it is set
 
 
 class State(NamedTuple):
@@ -174,7 +174,7 @@ class Adam(Optimizer):
             decay2=self.beta2,
             weight2=1 - self.beta2,
             eps=self.eps,
-            shrink=float(self.decayed(np.float64(1.0))),
+            shrink=float(self.decayed(np.ones(()))),
             scale_m=self.lr / (1 - powers(self.beta1, steps)),
             scale_g=np.zeros(steps),
             root=1 / np.sqrt(1 - powers(self.beta2, steps)),
@@ -184,7 +184,7 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True, eq=False)
 class AdamW(Adam):
-    """Adam with decoupled weight decay: x shrinks by the factor 1 - lr weight_decay at each step."""
+    """Adam with decoupled weight decay: x shrinks by 1 - lr weight_decay at each step."""
 
     weight_decay: Hyper = 1e-2
 

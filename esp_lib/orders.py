@@ -69,7 +69,7 @@ def check_batch_size(batch_size: int, num_functions: int) -> int:
 
 
 def check_order(order: ArrayLike, *, num_functions: int, epochs: int) -> Order:
-    """An explicit order as int32 (epochs, num_functions), each row a permutation; else ValueError."""
+    """An order as int32 (epochs, num_functions) whose rows are permutations; else ValueError."""
     table = np.asarray(order)
     if table.dtype.kind not in "iu" or table.shape != (epochs, num_functions):
         raise ValueError(

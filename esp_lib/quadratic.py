@@ -9,7 +9,7 @@ the update. Random numbers come from `threefry`, so that a seed means the same e
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -83,10 +83,11 @@ class QuadraticProblem:
         checks.integer("dim", dim, low=1, high=2**32)
         seeds = checks.seeds("seed", seed)
         index = np.arange(num_functions, dtype=np.uint32)
+        zero = np.zeros(1, np.uint32)
         drawn = []
         for s in seeds.ravel():
-            wa, wb = threefry2x32(int(s), STREAM_CURVATURE, index, np.uint32(0))
-            wc, wd = threefry2x32(int(s), STREAM_MINIMUM, index, np.uint32(0))
+            wa, wb = threefry2x32(int(s), STREAM_CURVATURE, index, zero)
+            wc, wd = threefry2x32(int(s), STREAM_MINIMUM, index, zero)
             ab = (uniform(w, 0.5, 1.0) for w in (wa, wb))
             drawn.append((*ab, uniform(wc, -1.0, 1.0), below(wd, dim)))
         shape = (*seeds.shape, num_functions)
@@ -103,7 +104,7 @@ class QuadraticProblem:
         """The leading axes: () for a single problem."""
         return self.a.shape[:-1]
 
-    def __getitem__(self, index: int | tuple[int, ...]) -> "QuadraticProblem":
+    def __getitem__(self, index: Any) -> "QuadraticProblem":
         """One of the problems."""
         return QuadraticProblem(
             self.a[index], self.b[index], self.c[index], self.coordinate[index], self.dim

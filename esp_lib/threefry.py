@@ -68,10 +68,10 @@ def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
 
 
 def uniform(words: Words, low: float, high: float) -> NDArray[np.float64]:
-    """Words as floats strictly between `low` and `high`: low + (high - low) (word + 1/2) / 2**32."""
-    return low + (high - low) * ((words + 0.5) / 2.0**32)
+    """Words as floats inside (low, high): low + (high - low) (word + 1/2) / 2**32."""
+    return low + (high - low) * ((words.astype(np.float64) + 0.5) / 2.0**32)
 
 
 def below(words: Words, bound: int) -> NDArray[np.int64]:
-    """Words as integers in [0, bound): floor(word * bound / 2**32), biased by at most bound / 2**32."""
+    """Words as integers in [0, bound), floor(word bound / 2**32); bias below bound / 2**32."""
     return ((words.astype(np.uint64) * np.uint64(bound)) >> np.uint64(32)).astype(np.int64)

@@ -1,0 +1,192 @@
+"""What every chapter's notebook shares: checked parameters, claims, numbers in text, provenance.
+
+A chapter opens with `chapter = Chapter("05_replication", globals())` right after its parameters,
+states what it finds through `chapter.claim(...)`, and closes with `chapter.claims()` and
+`chapter.foot()`.
+"""
+
+import html
+import importlib.metadata
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from esp_lib.parameters import SCHEMAS, check_parameters
+
+
+@dataclass(frozen=True)
+class Page:
+    """A piece of HTML, or of Markdown, that notebooks display."""
+
+    text: str
+    mime: str = "text/html"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        plain = re.sub(r"<[^>]+>", " ", self.text) if self.mime == "text/html" else self.text
+        return {self.mime: self.text, "text/plain": html.unescape(plain)}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement that the chapter asserts in code."""
+
+    name: str
+    statement: str
+    measured: str
+    tolerance: str
+    holds: bool
+
+
+@dataclass
+class Chapter:
+    """One run of one chapter.
+
+    Args:
+        name: the notebook's name, a key of `parameters.SCHEMAS`.
+        namespace: the notebook's `globals()`, read once for the parameters.
+
+    Raises:
+        ValueError: a parameter is unknown, missing or out of range.
+    """
+
+    name: str
+    namespace: Mapping[str, Any]
+    parameters: dict[str, Any] = field(init=False)
+    stated: list[Claim] = field(init=False, default_factory=list)
+    started: float = field(init=False, default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.parameters = check_parameters(SCHEMAS[self.name], self.namespace)
+
+    def claim(
+        self, name: str, statement: str, *, measured: str, tolerance: str, holds: bool
+    ) -> None:
+        """Assert a statement; it is reported, held or not, by `claims`.
+
+        Args:
+            name: unique in the chapter; tests and other pages refer to it.
+            statement: what is claimed, in a sentence.
+            measured: the measured value, as text with its unit.
+            tolerance: what would count as holding.
+            holds: whether it does.
+
+        Raises:
+            ValueError: the name is taken.
+        """
+        if name in [claim.name for claim in self.stated]:
+            raise ValueError(f"name must be new in {self.name}, got {name!r} again")
+        self.stated.append(Claim(name, statement, measured, tolerance, bool(holds)))
+
+    def claims(self) -> Page:
+        """The table of all claims so far."""
+        rows = "".join(
+            f'<tr data-claim="{html.escape(c.name)}" data-holds="{str(c.holds).lower()}">'
+            + "".join(f"<td>{html.escape(t)}</td>" for t in (c.statement, c.measured, c.tolerance))
+            + f"<td>{'holds' if c.holds else 'fails'}</td></tr>"
+            for c in self.stated
+        )
+        held = sum(c.holds for c in self.stated)
+        head = "".join(
+            f'<th scope="col">{t}</th>' for t in ("Claim", "Measured", "Tolerance", "Holds?")
+        )
+        caption = f"{held} of {len(self.stated)} claims hold."
+        return Page(
+            '<div class="esp-scroll" role="region" tabindex="0" aria-label="Claims">'
+            f'<table class="esp-claims"><caption>{caption}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+    def foot(self) -> Page:
+        """When, on what, with which versions, commit and parameters the page was computed."""
+        seconds = time.perf_counter() - self.started
+        lines = {
+            "Computed": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in {seconds:.0f} seconds",
+            "On": device_name(str(self.parameters.get("device", "cpu"))),
+            "With": ", ".join(f"{name} {version}" for name, version in versions().items()),
+            "Code": commit(),
+            "Parameters": ", ".join(f"{k} = {v!r}" for k, v in self.parameters.items()) or "none",
+        }
+        body = "<br>".join(f"<b>{k}</b>: {html.escape(v)}" for k, v in lines.items())
+        return Page(f'<footer class="esp-provenance">{body}</footer>')
+
+
+def say(markdown: str) -> Page:
+    """A passage of text with computed numbers in it."""
+    return Page(markdown, "text/markdown")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], caption: str, row_header: bool = True
+) -> Page:
+    """A table of text and numbers; the first cell of a row names it unless `row_header` is off."""
+    lines = []
+    for row in rows:
+        cells = [f"<td>{html.escape(str(cell))}</td>" for cell in row]
+        if row_header:
+            cells[0] = f'<th scope="row">{html.escape(str(row[0]))}</th>'
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
+    label = html.escape(caption, quote=True)
+    return Page(
+        f'<div class="esp-scroll" role="region" tabindex="0" aria-label="{label}">'
+        f'<table class="esp-table"><caption>{html.escape(caption)}</caption>'
+        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def rounded(value: float, error: float) -> str:
+    """`value` ± `error`, both rounded to the error's first two digits."""
+    if not (error > 0 and abs(error) < float("inf")):
+        return f"{value:.4g}"
+    decimals = max(0, 1 - int(f"{error:.1e}".split("e")[1]))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, of this library and of what its numbers depend on."""
+    found = {"Python": platform.python_version()}
+    for package in ("esp_lib", "numpy", "scipy", "numba", "torch", "matplotlib"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: str) -> str:
+    """The processor, or the GPU where one is used, and how many cores."""
+    if device != "cpu":
+        import torch
+
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    import os
+
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = re.findall(r"model name\s*:\s*(.+)", info.read_text())
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def commit() -> str:
+    """The commit of the code, with "and changes" where files differ from it."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True,
+            check=True,
+        ).stdout.strip()  # fmt: skip
+
+    try:
+        head = git("rev-parse", "--short=12", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "not from a repository"
+    return f"commit {head}" + (" and changes" if changed else "")
