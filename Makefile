@@ -18,8 +18,11 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
-BUNDLE := book/vendor/.built
 FRONTEND := $(shell find frontend -name node_modules -prune -o -type f -print 2>/dev/null)
+BUNDLE := book/vendor/.built
+BOOK := _build/html/searchindex.js# what a build writes last
+CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib results \
+  \( -name vendor -o -name __pycache__ -o -name .ipynb_checkpoints \) -prune -o -type f -print 2>/dev/null)
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
 .PHONY: help setup setup-dev assets book serve figures check test bench links format lock clean distclean
@@ -70,9 +73,13 @@ assets:  ## bundle the pages' JavaScript (Node 20 or newer; without it the pages
 
 # --------------------------------------------------------------------------------------- the book
 
-book: setup assets  ## execute every chapter and write the book to _build/html
+$(BOOK): $(CHAPTERS) | $(VENV)/.book
 	@echo "== building the book: every chapter is executed"
 	@$(VENV)/bin/jupyter-book build . --all -W -n --keep-going
+
+book: setup assets  ## execute every chapter and write the book to _build/html
+	@rm -f $(BOOK)
+	@$(MAKE) $(BOOK)
 	@$(PY) -c 'from pathlib import Path; print("== open", Path("_build/html/index.html").resolve().as_uri()); print("   or run: make serve")'
 
 serve:  ## serve _build/html on this machine (PORT=8000)
@@ -97,8 +104,9 @@ check: setup-dev  ## lint, formatting and types only
 	@echo "== mypy"
 	@$(VENV)/bin/mypy
 
-test: check book  ## check, build the book, run every test; warnings are errors (PYTEST_ARGS=)
-	@echo "== pytest"
+test: check assets  ## check, build the book if it is not fresh, run every test (PYTEST_ARGS=)
+	@$(MAKE) -s $(BOOK)
+	@echo "== pytest: warnings are errors"
 	@$(PY) -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 bench: setup-dev  ## time the fast simulation against its readable twin
