@@ -3,13 +3,21 @@
 Source: the notebooks of https://github.com/qiliuchn/training-loss-pattern (Liu and Ma 2025).
 `quadratic.csv` has the 300 end-of-epoch losses that they print: the mean loss of the last
 `plot_every` steps of each epoch, of one random run a setting; `source` names the notebook.
+`initial_losses.csv` has the losses of all batches at the start of epoch 4 at beta2 = 0.8, which
+`replication-example-loss-init` prints; `cosine_similarity.csv` the 101 numbers of
+`cos_sim_beta2_0p8.csv`, stored with the sign of minus the update.
 """
 
 import csv
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from esp_lib.optimizers import Adam, Optimizer, RMSProp
+
+Array = NDArray[np.float64]
 
 
 class PublishedRun(NamedTuple):
@@ -53,3 +61,14 @@ def quadratic_runs() -> list[PublishedRun]:
         )  # fmt: skip
         runs.setdefault(key, []).append(float(row["loss"]))
     return [PublishedRun._make((*key, tuple(loss))) for key, loss in runs.items()]
+
+
+def initial_losses() -> Array:
+    """Losses of the 100 batches at the start of epoch 4, beta2 = 0.8, one run: (100,)."""
+    return np.array([float(row["loss"]) for row in rows("initial_losses")])
+
+
+def cosine_similarity() -> tuple[Array, Array]:
+    """Fig. 16's beta2 (101,), and the cosine of the update with a batch's gradient (101,)."""
+    table = np.array([[float(v) for v in row.values()] for row in rows("cosine_similarity")])
+    return table[:, 0], -table[:, 1]
