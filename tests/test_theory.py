@@ -2,6 +2,7 @@
 against a slow twin that follows coordinates with the textbook update, and against simulation."""
 
 from itertools import permutations, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_growth_ends_where_the_root_falls_to_eps():
 
 def test_drift_profile_is_the_stationary_law_of_absolute_differences():
     T, chains = 10, 200_000
-    setting = {"lr": 0.1, "beta1": 0.9, "beta2": 0.8}
+    setting: Any = {"lr": 0.1, "beta1": 0.9, "beta2": 0.8}
     G = displacement_without_eps(2 * T - 1, **setting)
     random = np.random.default_rng(0)
     u = np.zeros(chains)
@@ -137,6 +138,7 @@ def test_drift_profile_is_the_stationary_law_of_absolute_differences():
 def brute_spread(kappa, c, order):
     """Mean of (x - c_i)^2 before the j-th visit of the last epoch, over every possible history."""
     k = len(c)
+    histories: Any
     epochs = {"reshuffle": 8 if k == 2 else 5, "replacement": 1}.get(order, 40)
     if order == "reshuffle":
         histories = product(permutations(range(k)), repeat=epochs)
