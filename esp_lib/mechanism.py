@@ -143,7 +143,8 @@ def batch_gradient(problem: QuadraticProblem, functions: ArrayLike, x: ArrayLike
     i = np.asarray(functions)
     d = problem.coordinate[i]
     slopes = 2 * problem.a[i] * (np.asarray(x)[d] - problem.c[i])
-    return np.bincount(d, weights=slopes / i.size, minlength=problem.dim)
+    summed = np.bincount(d, weights=slopes / i.size, minlength=problem.dim)
+    return summed.astype(np.float64)
 
 
 def update_similarity(

@@ -134,6 +134,7 @@ def test_watched_losses_are_the_logged_ones_where_they_meet(problem):
     np.testing.assert_allclose(record.loss_after[:-1], record.loss_before[1:], rtol=1e-12)
 
 
+@pytest.mark.timing
 def test_probes_are_ten_times_faster_than_the_twin(problem):
     order = make_order("reshuffle", num_functions=600, epochs=4, batch_size=20, seed=0)
     rule = Adam(lr=0.06, beta2=0.8)
