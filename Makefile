@@ -111,9 +111,10 @@ test: check assets  ## check, build the book if it is not fresh, run every test 
 	@echo "== pytest: the rest, warnings are errors"
 	@$(PY) -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
 
-bench: setup-dev  ## time the fast simulation against its readable twin
-	@echo "== benchmarks"
-	@$(PY) -m benchmarks
+bench: setup-dev  ## run every benchmark, e.g. the fast simulation against its readable twin
+	@for file in benchmarks/[a-z]*.py; do \
+	  name=$$(basename "$$file" .py); echo "== benchmarks.$$name"; $(PY) -m "benchmarks.$$name"; \
+	done
 
 format: setup-dev  ## put code and notebooks in the house style
 	@$(VENV)/bin/ruff check --fix .
