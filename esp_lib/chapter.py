@@ -95,11 +95,11 @@ class Chapter:
         head = "".join(
             f'<th scope="col">{t}</th>' for t in ("Claim", "Measured", "Tolerance", "Holds?")
         )
-        caption = f"{held} of {len(self.stated)} claims hold."
-        return Page(
-            '<div class="esp-scroll" role="region" tabindex="0" aria-label="Claims">'
-            f'<table class="esp-claims"><caption>{caption}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        return _folded(
+            f"Claims of this chapter: {held} of {len(self.stated)} hold",
+            '<table class="esp-claims">'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
+            is_open=held < len(self.stated),
         )
 
     def foot(self) -> Page:
@@ -122,21 +122,40 @@ def say(markdown: str) -> Page:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[object]], caption: str, row_header: bool = True
+    head: Sequence[str], rows: Sequence[Sequence[object]], caption: str, folded: bool = False
 ) -> Page:
-    """A table of text and numbers; the first cell of a row names it unless `row_header` is off."""
+    """A table of text and numbers; the first cell of each row names it.
+
+    Args:
+        head: column headings.
+        rows: one sequence of cells a row.
+        caption: what the table shows.
+        folded: show the caption alone until the reader opens the table.
+    """
     lines = []
-    for row in rows:
-        cells = [f"<td>{html.escape(str(cell))}</td>" for cell in row]
-        if row_header:
-            cells[0] = f'<th scope="row">{html.escape(str(row[0]))}</th>'
-        lines.append(f"<tr>{''.join(cells)}</tr>")
+    for first, *rest in rows:
+        cells = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{cells}</tr>')
     top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
-    label = html.escape(caption, quote=True)
+    title = "" if folded else f"<caption>{html.escape(caption)}</caption>"
+    body = (
+        f'<table class="esp-table">{title}'
+        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )
+    return _folded(caption, body) if folded else Page(_scroll(caption, body))
+
+
+def _scroll(label: str, body: str) -> str:
+    """A box that scrolls sideways by itself and that the keyboard can reach."""
+    label = html.escape(label, quote=True)
+    return f'<div class="esp-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div>'
+
+
+def _folded(title: str, body: str, is_open: bool = False) -> Page:
+    """A title that opens its body."""
     return Page(
-        f'<div class="esp-scroll" role="region" tabindex="0" aria-label="{label}">'
-        f'<table class="esp-table"><caption>{html.escape(caption)}</caption>'
-        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+        f'<details class="esp-fold"{" open" if is_open else ""}>'
+        f"<summary>{html.escape(title)}</summary>{_scroll(title, body)}</details>"
     )
 
 

@@ -211,10 +211,10 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown
         An object that notebooks display.
     """
     figures: list[Any] = [ax.figure for ax in axes]
-    drawn = [_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
+    drawn = [page_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
     if len(drawn) == 1 and figures[0].get_size_inches()[0] > PANEL[0]:
         figures[0].set_size_inches(*NARROW)
-        narrow = _svg(figures[0], f"{name}-narrow")
+        narrow = page_svg(figures[0], f"{name}-narrow")
         body = f'<div class="esp-wide">{drawn[0]}</div><div class="esp-narrow">{narrow}</div>'
     else:
         body = f'<div class="esp-panels">{"".join(drawn)}</div>'
@@ -227,7 +227,7 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown
     return Shown(page, drawn[0])
 
 
-def _svg(figure: "Figure", prefix: str) -> str:
+def page_svg(figure: "Figure", prefix: str) -> str:
     """The figure as an SVG element for a page: no size, unique ids, colours as CSS variables."""
     import matplotlib as mpl
 
