@@ -160,11 +160,12 @@ def _folded(title: str, body: str, is_open: bool = False) -> Page:
 
 
 def rounded(value: float, error: float) -> str:
-    """`value` ± `error`, both rounded to the error's first two digits."""
-    if not (error > 0 and abs(error) < float("inf")):
-        return f"{value:.4g}"
-    decimals = max(0, 1 - int(f"{error:.1e}".split("e")[1]))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
+    """`value` ± `error`, both to the error's first digit, or its first two if it starts with 1."""
+    if not 0 < error < float("inf"):
+        return f"{value:.4g}".replace("-", "−")
+    digits, exponent = f"{error:.1e}".split("e")
+    decimals = max(0, (1 if digits.startswith("1") else 0) - int(exponent))
+    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 
 
 def versions() -> dict[str, str]:

@@ -61,18 +61,24 @@ def beta2_color(beta2: float) -> str:
     return {0.999: BLUE, 0.9: ORANGE, 0.8: GREEN}.get(round(float(beta2), 6), PURPLE)
 
 
-def panel(size: tuple[float, float] = PANEL, **subplot: Any) -> "Axes":
-    """New axes in a figure of their own, half the width of the text."""
+def panel(title: str = "", *, size: tuple[float, float] = PANEL, **subplot: Any) -> "Axes":
+    """New axes in a figure of their own, half the width of the text.
+
+    Args:
+        title: above the axes, at the left.
+        size: width and height in inches.
+        subplot: properties of the axes, as Matplotlib's `add_subplot` takes them.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        return Figure(figsize=size).add_subplot(**subplot)
+        return Figure(figsize=size).add_subplot(title=title, **subplot)
 
 
-def wide(**subplot: Any) -> "Axes":
+def wide(title: str = "", **subplot: Any) -> "Axes":
     """New axes in a figure of their own, the width of the text."""
-    return panel(WIDE, **subplot)
+    return panel(title, size=WIDE, **subplot)
 
 
 def epoch_lines(ax: "Axes", epochs: int) -> None:
@@ -227,6 +233,11 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown
     return Shown(page, drawn[0])
 
 
+def _shorten(tag: re.Match[str]) -> str:
+    """A tag with its coordinates rounded to hundredths of a point."""
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])
+
+
 def page_svg(figure: "Figure", prefix: str) -> str:
     """The figure as an SVG element for a page: no size, unique ids, colours as CSS variables."""
     import matplotlib as mpl
@@ -247,7 +258,7 @@ def page_svg(figure: "Figure", prefix: str) -> str:
     )
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)
-    svg = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", svg)
+    svg = re.sub(r"<[^>]+>", _shorten, svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--esp-font, sans-serif)", svg)
     for color, value in COLORS.items():
         svg = svg.replace(value, f"var(--esp-{color}, {value})")
