@@ -153,8 +153,9 @@ def _scroll(label: str, body: str) -> str:
 
 def _folded(title: str, body: str, is_open: bool = False) -> Page:
     """A title that opens its body."""
+    state = ' open=""' if is_open else ""
     return Page(
-        f'<details class="esp-fold"{" open" if is_open else ""}>'
+        f'<details class="esp-fold"{state}>'
         f"<summary>{html.escape(title)}</summary>{_scroll(title, body)}</details>"
     )
 

@@ -58,7 +58,8 @@ def test_the_paper_setting_equals_the_twin_for_an_epoch():
 def test_explicit_problem_order_and_start_equal_the_twin():
     rng = np.random.default_rng(8)
     problem = QuadraticProblem(
-        rng.uniform(0.5, 1, 40), rng.uniform(0.5, 1, 40), rng.uniform(-1, 1, 40), rng.integers(0, 9, 40), dim=9
+        rng.uniform(0.5, 1, 40), rng.uniform(0.5, 1, 40), rng.uniform(-1, 1, 40),
+        rng.integers(0, 9, 40), dim=9,
     )  # fmt: skip
     order = np.stack([rng.permutation(40) for _ in range(6)])
     x0 = rng.normal(size=9)

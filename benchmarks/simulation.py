@@ -1,0 +1,98 @@
+"""The fast simulation against its slow, readable twin, in one run on one machine.
+
+Run with `python -m benchmarks.simulation`; it prints the table and writes it to
+`benchmarks/simulation.md`. The twin (`tests/reference.py`) loops over functions in Python and
+allocates a gradient for each, as the published script does. Compilation is not counted (it is
+cached on disk). Times are medians; fast and slow take turns, so that a machine that changes speed
+changes both.
+"""
+
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from esp_lib import Adam, QuadraticProblem, make_order, simulate
+from esp_lib.chapter import commit, device_name, versions
+from tests import reference
+
+ROUNDS = 5
+SIDE = 16  # of the (beta2, eps) map
+RULE = Adam(lr=0.06, beta1=0.9, beta2=0.8)
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Wall-clock seconds of one call."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def map_rule() -> Adam:
+    """Adam over a SIDE x SIDE map of (beta2, eps)."""
+    beta2 = np.linspace(0.75, 0.999, SIDE)[:, None]
+    return Adam(lr=0.06, beta1=0.9, beta2=beta2, eps=np.logspace(-10, -2, SIDE))
+
+
+def map_memory() -> float:
+    """Peak memory in MiB of a fresh process that runs the map."""
+    code = (
+        "import resource; from benchmarks.simulation import map_rule\n"
+        "from esp_lib import QuadraticProblem, simulate\n"
+        "simulate(QuadraticProblem.sample(), map_rule())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    unit = 1024 if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else 1
+    return int(done.stdout) / unit
+
+
+def main() -> None:
+    problem = QuadraticProblem.sample()
+    order = make_order("reshuffle", num_functions=10_000, epochs=10, batch_size=100)
+    simulate(problem, RULE, order=order)  # compiles, or loads what was compiled
+    runs: dict[str, list[float]] = {"slow": [], "one": [], "map": []}
+    for _ in range(ROUNDS):
+        runs["slow"].append(seconds(lambda: reference.train(problem, RULE, order, 100)))
+        runs["one"].append(
+            statistics.median(seconds(lambda: simulate(problem, RULE)) for _ in range(9))
+        )
+        runs["map"].append(seconds(lambda: simulate(problem, map_rule())) / SIDE**2)
+    slow, one, each = (statistics.median(runs[name]) for name in ("slow", "one", "map"))
+    ratio_one = statistics.median(s / f for s, f in zip(runs["slow"], runs["one"], strict=True))
+    ratio_map = statistics.median(s / f for s, f in zip(runs["slow"], runs["map"], strict=True))
+    lines = [
+        "| what | time of one run | times faster than the twin | goal |",
+        "|---|---|---|---|",
+        f"| slow twin, one run | {1e3 * slow:.0f} ms | 1 | |",
+        f"| `simulate`, one run, order included | {1e3 * one:.1f} ms | {ratio_one:.0f} | 60 |",
+        f"| `simulate`, {SIDE} x {SIDE} map of (beta2, eps) "
+        f"| {1e3 * each:.2f} ms | {ratio_map:.0f} | 120 |",
+        "",
+        f"Peak memory of the {SIDE**2}-run map, the whole process: {map_memory():.0f} MiB "
+        "(goal: 2048).",
+        "",
+        "Paper's setting: 10,000 functions and coordinates, 10 epochs of 100 steps, Adam, float64. "
+        f"Medians of {ROUNDS} rounds on {device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, "
+        f"{commit()}, "
+        + ", ".join(f"{name} {version}" for name, version in versions().items())
+        + f", {platform.system()}.",
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    Path(__file__).with_suffix(".md").write_text(
+        "# Simulation against its twin\n\nRepeat with `python -m benchmarks.simulation`.\n\n"
+        + text,
+        encoding="utf8",
+    )
+
+
+if __name__ == "__main__":
+    main()

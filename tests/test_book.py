@@ -1,0 +1,127 @@
+"""The built pages and the notebooks behind them: claims, parameters, a broken Adam."""
+
+import hashlib
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.conftest import ROOT
+
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
+ROW = re.compile(r'<tr data-claim="([^"]+)" data-holds="(true|false)">(.*?)</tr>', re.DOTALL)
+
+
+def claims(page: str) -> dict[str, tuple[bool, str]]:
+    """name -> (holds, its row as text) of every claim on a page."""
+    return {
+        name: (holds == "true", html.unescape(re.sub(r"(<[^>]+>)+", " | ", row)))
+        for name, holds, row in ROW.findall(page)
+    }
+
+
+def outputs(notebook: nbformat.NotebookNode, mime: str) -> list[str]:
+    """All outputs of one kind, in order."""
+    found = (
+        output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    return [data[mime] for data in found if mime in data]
+
+
+def papermill(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "book/05_replication.ipynb",
+        str(tmp_path / "out.ipynb"),
+    ]
+    return subprocess.run(
+        [*command, "--no-progress-bar", *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_claim_of_every_chapter_holds(built_book, name):
+    found = claims((built_book / f"book/{name}.html").read_text())
+    assert found, "no claims table on the page"
+    assert [row for holds, row in found.values() if not holds] == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_page_says_how_it_was_computed(built_book, name):
+    page = (built_book / f"book/{name}.html").read_text()
+    foot = page[page.index("esp-provenance") :]
+    assert re.search(r"Computed.*\d{4}-\d\d-\d\d \d\d:\d\d UTC", foot)
+    assert re.search(r"Code.*(commit [0-9a-f]{12}|not from a repository)", foot)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_figures_are_numbered_with_caption_and_alt(built_book, name):
+    page = (built_book / f"book/{name}.html").read_text()
+    figures = re.findall(r'<figure class="esp-figure" id=.*?</figure>', page, re.DOTALL)
+    assert figures
+    numbers = [re.search(r"<strong>Figure (\S+.*?)\.</strong>", figure)[1] for figure in figures]
+    assert len(set(numbers)) == len(numbers)
+    for figure in figures:
+        assert len(re.search(r'aria-label="([^"]*)"', figure)[1]) > 40
+        assert len(re.search(r"<figcaption>(.*?)</figcaption>", figure, re.DOTALL)[1]) > 80
+
+
+def test_other_parameters_change_the_figures(tmp_path, built_book):
+    done = papermill(tmp_path, "-p", "beta2", "0.85", "-p", "eps", "1e-6", "-p", "profile", "quick")
+    assert done.returncode == 0, done.stderr[-2000:]
+    notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    figure = next(page for page in outputs(notebook, "text/html") if 'id="fig-19"' in page)
+    assert "β₂ = 0.85" in figure
+    built = (built_book / "book/05_replication.html").read_text()
+    assert hashlib.sha256(figure.encode()).digest() != hashlib.sha256(built.encode()).digest()
+    assert figure not in built
+    assert "beta2 = 0.85" in outputs(notebook, "text/html")[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("-p", "bta2", "0.85"), ["no parameter is called", "bta2", "beta2: a number in [0, 1)"]),
+        (("-p", "beta2", "1.5"), ["beta2 must be a number in [0, 1), got 1.5"]),
+    ],
+)
+def test_wrong_parameters_stop_the_run(tmp_path, arguments, words):
+    done = papermill(tmp_path, *arguments)
+    assert done.returncode != 0
+    for word in words:
+        assert word in done.stderr
+
+
+def test_breaking_adam_fails_the_claims_about_it():
+    """With beta2 fixed to 0 inside Adam, the claims that rest on beta2 must fail by name."""
+    notebook = nbformat.read(ROOT / "book/05_replication.ipynb", as_version=4)
+    broken = (
+        "from esp_lib.optimizers import Adam\n"
+        "_whole = Adam.two_moment\n"
+        "def _broken(self, steps):\n"
+        "    return _whole(Adam(self.lr, self.beta1, 0.0, self.eps), steps)\n"
+        "Adam.two_moment = _broken\n"
+        "del Adam"
+    )
+    first = next(i for i, cell in enumerate(notebook.cells) if cell.cell_type == "code")
+    notebook.cells[first].source += '\nprofile = "quick"'
+    notebook.cells.insert(first, nbformat.v4.new_code_cell(broken))
+    NotebookClient(
+        notebook, timeout=300, resources={"metadata": {"path": str(ROOT / "book")}}
+    ).execute()
+    (page,) = (page for page in outputs(notebook, "text/html") if "data-claim" in page)
+    failed = {name for name, (holds, _) in claims(page).items() if not holds}
+    assert {
+        "fig19a-beta2",
+        "fig22-exacerbates",
+        "fig22-diverges",
+        "fig22-eps-damps",
+        "published-within-3",
+    } <= failed
