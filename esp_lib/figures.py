@@ -87,6 +87,13 @@ def epoch_lines(ax: "Axes", epochs: int) -> None:
         ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0)
 
 
+def drawable(values: ArrayLike) -> NDArray[np.float64]:
+    """The values, NaN where a diverged run has left every axis (beyond 1e30 in size)."""
+    y = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(y) <= 1e30, y, np.nan)
+
+
 def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **line: Any) -> "Axes":
     """Median of the runs as a line, their 10th to 90th percentile as a band.
 
@@ -98,7 +105,10 @@ def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **li
         label: for the legend or `label_lines`.
         line: further properties of the line.
     """
-    y = np.atleast_2d(np.asarray(runs, dtype=float))
+    y = np.atleast_2d(drawable(runs))
+    gone = np.isnan(y).all(axis=0)
+    y = np.where(gone, 0.0, y)  # so that percentiles of nothing are no warning
+    x = np.where(gone, np.nan, x)
     if y.shape[0] > 1:
         low, high = np.nanpercentile(y, [10, 90], axis=0)
         ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
@@ -157,8 +167,9 @@ def label_lines(ax: "Axes", size: float = 8.5) -> None:
     points = 72 / figure.dpi
     ends: list[tuple[float, float, Any]] = []  # height in points, value, line
     for line in lines:
-        y = np.asarray(line.get_ydata(), dtype=float)
-        last = y[np.isfinite(y)][-1] if np.isfinite(y).any() else ax.get_ylim()[0]
+        x, y = (np.asarray(data, dtype=float) for data in line.get_data())
+        seen = y[np.isfinite(x) & np.isfinite(y)]
+        last = seen[-1] if seen.size else ax.get_ylim()[0]
         ends.append((ax.transData.transform((0, last))[1] * points, last, line))
     ends.sort(key=lambda end: end[0])
     heights = [height for height, _, _ in ends]
@@ -181,6 +192,7 @@ def published_against_ours(
 ) -> "Axes":
     """Each published value as z = (published - mean) / sd, against our mean; grey from -3 to 3."""
     ax = wide() if ax is None else ax
+    mean = drawable(mean)
     z = (published - mean) / sd
     ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0)
     ax.axhline(0, color=SOFT, linewidth=0.8)
@@ -188,7 +200,8 @@ def published_against_ours(
     ax.set_xscale("log")
     ax.set_xlabel("our mean end-of-epoch loss")
     ax.set_ylabel("z of the published value")
-    ax.set_ylim(-1.15 * max(4.0, np.abs(z).max()), 1.15 * max(4.0, np.abs(z).max()))
+    reach = 1.15 * max(4.0, np.nanmax(np.abs(z), initial=0.0))
+    ax.set_ylim(-reach, reach)
     return ax
 
 
@@ -259,7 +272,7 @@ def page_svg(figure: "Figure", prefix: str) -> str:
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)
     svg = re.sub(r"<[^>]+>", _shorten, svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 var(--esp-font, sans-serif)", svg)
+    svg = re.sub(r"font-family: [^;\"]*", "font-family: var(--esp-font, sans-serif)", svg)
     for color, value in COLORS.items():
         svg = svg.replace(value, f"var(--esp-{color}, {value})")
     return re.sub(r">\s+<", "><", svg).strip()

@@ -203,7 +203,7 @@ def run_on_cpu(
             rule.scale_m, rule.scale_g, rule.root, rule.adaptive, rule.use_max,
         )  # fmt: skip
 
-    with ThreadPoolExecutor(cores) as pool:
+    with ThreadPoolExecutor(cores) as pool, np.errstate(over="ignore", invalid="ignore"):
         for (r, _), sums in zip(tasks, pool.map(run_task, tasks), strict=True):
             for block_sum in sums:  # in the order of the blocks, however they were shared out
                 quadratic[r] += block_sum

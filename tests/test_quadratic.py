@@ -117,6 +117,8 @@ def test_divergence_is_a_result_and_not_a_warning(problem):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         curve = simulate(problem, SGD(lr=[1.0, 1e6], momentum=0.9), epochs=10, batch_size=20)
+        for rule in (Adam(lr=0.06, beta2=0.0), RMSProp(lr=1e3, beta=0.1), NAdam(lr=9, beta2=0.1)):
+            simulate(problem, rule, epochs=60, batch_size=20)
     assert curve.diverged.tolist() == [False, True]
     assert np.isfinite(curve.loss[0]).all()
     first_bad = np.flatnonzero(~np.isfinite(curve.loss[1]))[0]
