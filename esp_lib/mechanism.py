@@ -59,7 +59,7 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
         start: (parameters,) where the search starts.
 
     Returns:
-        The fit.
+        The fit; NaN where the search does not settle.
 
     Raises:
         ValueError: shapes don't match, fewer points than parameters, or a value is not finite.
@@ -75,13 +75,18 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
             f"{first.size} parameters, got {y.shape} and t {at.shape}"
         )
     mean = y.mean(axis=0)
-    value, covariance = curve_fit(model, at, mean, p0=first)
     n = y.shape[0]
-    if n >= 3:
-        without = [curve_fit(model, at, (n * mean - row) / (n - 1), p0=value)[0] for row in y]
-        error = np.sqrt((n - 1) * np.var(without, axis=0))
-    else:
-        error = np.sqrt(np.diag(covariance))
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, covariance = curve_fit(model, at, mean, p0=first)
+            if n >= 3:
+                rest = (n * mean - y) / (n - 1)  # (runs, points)
+                without = [curve_fit(model, at, row, p0=value)[0] for row in rest]
+                error = np.sqrt((n - 1) * np.var(without, axis=0))
+            else:
+                error = np.sqrt(np.diag(covariance))
+    except RuntimeError:  # the search does not settle
+        value = error = np.full(first.size, np.nan)
     predicted = model(at, *value)
     r_squared = 1 - np.sum((mean - predicted) ** 2) / np.sum((mean - mean.mean()) ** 2)
     return Fit(value, error, predicted, float(r_squared))

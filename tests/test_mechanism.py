@@ -67,6 +67,17 @@ def test_models_are_what_they_say():
     assert tooth(T, 5.0, 2.0, 0.5, 0.0)[1] == pytest.approx(5 - 2 + 0.5)
 
 
+def test_a_search_that_does_not_settle_gives_nan():
+    def hopeless(t, a, b):
+        return np.sin(1e3 * a * t) * np.exp(b) / (a - a)
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = fit(line, T, T, (0, 0))
+        lost = fit(tooth, T, np.where(T == 30, 1e6, 0.0), (0, 1, 0, 3.0))
+    assert np.isfinite(found.value).all()
+    assert np.isnan(lost.value).all() == np.isnan(lost.r_squared)
+
+
 def test_fit_refuses_what_it_cannot_fit():
     for t, runs in ((T, np.zeros((2, 59))), (T[:2], np.zeros(2)), (T, np.full(60, np.nan))):
         with pytest.raises(ValueError, match="runs must be"):
