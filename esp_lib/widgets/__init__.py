@@ -5,5 +5,8 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
 from esp_lib.widgets.sawtooth import SawtoothExplorer
+from esp_lib.widgets.similarity import SimilarityExplorer
+from esp_lib.widgets.two_samples import TwoSampleExplorer
+from esp_lib.widgets.why import WhyExplorer
 
-__all__ = ["SawtoothExplorer"]
+__all__ = ["SawtoothExplorer", "SimilarityExplorer", "TwoSampleExplorer", "WhyExplorer"]

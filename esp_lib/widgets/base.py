@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import log10
 from typing import Any
 
 import anywidget
@@ -165,8 +166,6 @@ def _field_box(name: str, children: list[widgets.Widget]) -> widgets.Widget:
 
 def _slider(field: Number, value: float) -> widgets.Widget:
     if field.log:
-        from math import log10
-
         low, high = log10(field.low), log10(field.high)
         return widgets.FloatLogSlider(
             value=value, min=low, max=high, step=field.step, readout=False
@@ -176,12 +175,10 @@ def _slider(field: Number, value: float) -> widgets.Widget:
 
 
 def shown(value: object) -> str:
-    """A number as JavaScript writes it: 0.8, 100, 1e-8 (Python: 1e-08)."""
-    if isinstance(value, int):
+    """A number as the front end writes it: 0.8, 100, 1e-8."""
+    if not isinstance(value, float):
         return str(value)
-    text = repr(float(value)) if isinstance(value, float) else str(value)
-    mantissa, _, exponent = text.partition("e")
-    mantissa = mantissa.removesuffix(".0")
-    if not exponent and 0 < abs(float(text)) < 1e-4:
-        return text
-    return f"{mantissa}e{int(exponent):+d}" if exponent else mantissa
+    if value != 0 and abs(value) < 1e-3:
+        mantissa, exponent = f"{value:e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:.15g}"

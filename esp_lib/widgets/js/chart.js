@@ -121,7 +121,8 @@ export function createChart(box, { title, xLabel, yLabel }) {
   }
 
   /**
-   * @param curves [{x, y, color, label, faint, dots}] arrays of one length; color is a CSS colour
+   * @param curves [{x, y, color, label, faint, dots, letter, hideLine}] x and y have one length, color
+   *   is a CSS colour, dots are indices of points to mark, letter is written at each of them
    * @param view {x: [low, high], y: [low, high], log, boundaries}
    */
   function draw(curves, view) {
@@ -146,6 +147,11 @@ export function createChart(box, { title, xLabel, yLabel }) {
         const dot = element("circle", { cx: toX(curve.x[k]), cy: toY(curve.y[k]), r: 4.5 });
         dot.style.fill = curve.color;
         nodes.push(dot);
+        if (!curve.letter) continue;
+        const place = { x: toX(curve.x[k]), y: toY(curve.y[k]) + (curve.y[k] < 0 ? 20 : -9) };
+        const letter = element("text", { ...place, class: "esp-x esp-letter" }, curve.letter);
+        letter.style.fill = curve.color;
+        nodes.push(letter);
       }
     }
     plot.replaceChildren(...nodes);

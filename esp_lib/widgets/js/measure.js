@@ -1,6 +1,7 @@
 // What is seen in a loss curve, in numbers and in words: the twin of esp_lib/sawtooth.py for a
-// complete log of one run (every step, nothing missing).
+// complete log of one run (every step, nothing missing, ten or more steps an epoch).
 
+const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
 const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -17,7 +18,7 @@ function critical(freedom) {
   return z + (z ** 3 + z) / (4 * freedom) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * freedom ** 2);
 }
 
-/** A line through each epoch, in the epoch's phase 0 to 1. */
+/** A line and a parabola through each epoch, in the epoch's phase 0 to 1. */
 function fitLines(loss, n, epochs) {
   const phase = Float64Array.from({ length: n }, (_, j) => (j + 0.5) / n - 0.5);
   const spread = phase.reduce((sum, p) => sum + p * p, 0);
@@ -33,7 +34,7 @@ function fitLines(loss, n, epochs) {
     let scatter = 0;
     let before = 0;
     y.forEach((value, j) => {
-      const residual = value - level - slope * phase[j];
+      const residual = value - level - slope * phase[j] - bend * square[j];
       scatter += residual * residual;
       pairs += residual * before;
       before = residual;
@@ -41,8 +42,8 @@ function fitLines(loss, n, epochs) {
     squares += scatter;
     return { y, level, bend, start: level - slope / 2, end: level + slope / 2, scatter };
   });
-  const correlation = pairs / squares + 2 / n;
-  return { lines, phase, spread, correlation };
+  const correlation = pairs / squares + 3 / n;
+  return { lines, phase, spread, squareSpread, correlation };
 }
 
 /**
@@ -62,8 +63,11 @@ export function measure(loss, n) {
     const none = { drop: null, rise: null, amplitude: null, concavity: null, shape: "none" };
     return { diverged: true, final: Number.isFinite(final) ? final : null, ...none };
   }
-  const { lines, phase, spread, correlation } = fitLines(loss, n, epochs);
-  const drops = lines.slice(1).map((line, k) => lines[k].end - line.start);
+  const { lines, phase, spread, squareSpread, correlation } = fitLines(loss, n, epochs);
+  const drops = lines.slice(1).map((line, k) => {
+    const before = lines[k];
+    return before.end - line.start - BEND_WEIGHT * (line.bend - before.bend);
+  });
   const drop = mean(drops);
   const rise = mean(lines.map((line) => line.end - line.start));
   const trend = rise - drop;
@@ -82,10 +86,13 @@ export function measure(loss, n) {
   lines.forEach((line, k) => {
     const end = k < drops.length ? share : 0;
     const start = k > 0 ? share : 0;
-    const weight = (end ** 2 + start ** 2) * corner - 2 * end * start * cross;
-    const part = (line.scatter / (n - 2)) * widen * weight;
+    const weight =
+      (end ** 2 + start ** 2) * corner -
+      2 * end * start * cross +
+      (BEND_WEIGHT * (end - start)) ** 2 / squareSpread;
+    const part = (line.scatter / (n - 3)) * widen * weight;
     variance += part;
-    freedom += part ** 2 / (n - 2);
+    freedom += part ** 2 / (n - 3);
   });
   const present = drop / Math.sqrt(variance) > critical(variance ** 2 / freedom);
   const bends = lines.map((line) => line.bend);

@@ -9,7 +9,7 @@ export const rounded = (value) => Number(value.toPrecision(6));
 /** The range of a number in words, as in "at least 0 and below 1". */
 export function allowed({ low, high, highOpen, integer }) {
   const kind = integer ? "a whole number" : "a number";
-  return `${kind} of at least ${low} and ${highOpen ? "below" : "at most"} ${high}`;
+  return `${kind} of at least ${numberText(low)} and ${highOpen ? "below" : "at most"} ${numberText(high)}`;
 }
 
 function readNumber(field, text) {
@@ -46,9 +46,15 @@ export function read(field, text) {
   return { number: readNumber, vector: readVector, choice: readChoice }[field.kind](field, text);
 }
 
+/** A number as people write it: 0.8, 100, 1e-8. */
+export function numberText(value) {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential() : String(value);
+}
+
 /** The text of a value, as shown in its box and in links. */
 export function write(field, value) {
-  return field.kind === "vector" ? value.join(", ") : String(value);
+  if (field.kind === "vector") return value.map(numberText).join(", ");
+  return field.kind === "number" ? numberText(value) : String(value);
 }
 
 /** Where a value lies on its slider, in the slider's steps. */

@@ -1,0 +1,86 @@
+"""Explorer of the two-sample toy: what re-exposure and momentum do, with two samples.
+
+Source: Fig. 12 of Liu and Ma (2025).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib.widgets.base import Explorer
+from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value
+
+EPOCHS = 8
+SIGN = {"A": 1.0, "B": -1.0}
+
+FIELDS: tuple[Field, ...] = (
+    Choice("sequence", "Sequence", ("AB,BA", "AB,AB")),
+    Number("momentum", "Momentum", 0, 1, step=0.05, highOpen=True),
+    Number("lr", "Learning rate", 1e-3, 10, step=0.1, log=True),
+)
+
+DEFAULTS: Settings = {"sequence": "AB,BA", "momentum": 0.5, "lr": 0.1}
+
+
+def visits(sequence: str) -> str:
+    """The samples visited: "AB,AB" repeats one order, "AB,BA" turns every other epoch round."""
+    first, second = sequence.split(",")
+    return "".join(second if epoch % 2 else first for epoch in range(EPOCHS))
+
+
+def losses(settings: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Loss of each visited sample before its update: l_A = x, l_B = -x, heavy-ball steps.
+
+    Args:
+        settings: `sequence`, `momentum` and `lr`.
+
+    Returns:
+        float64 (2 EPOCHS,).
+    """
+    x = m = 0.0
+    loss = []
+    for sample in visits(settings["sequence"]):
+        loss.append(SIGN[sample] * x)
+        m = settings["momentum"] * m + SIGN[sample]
+        x -= settings["lr"] * m
+    return np.array(loss)
+
+
+class TwoSampleExplorer(Explorer):
+    """Two samples, A with loss x and B with loss -x, visited in turn.
+
+    Args:
+        **settings: `sequence` ("AB,BA" or "AB,AB"), `momentum`, `lr`.
+
+    Raises:
+        ValueError: an unknown setting, or a value that is not allowed.
+    """
+
+    name = "two-samples"
+    script = "two_samples"
+    field_list = FIELDS
+    defaults = DEFAULTS
+    preset_list: tuple[tuple[str, Mapping[str, Value], Mapping[str, Value]], ...] = (
+        ("Fig. 12, AB,AB, no momentum", {"sequence": "AB,AB", "momentum": 0.0}, {}),
+        ("Fig. 12, AB,BA, no momentum", {"sequence": "AB,BA", "momentum": 0.0}, {}),
+        ("Fig. 12, AB,BA, momentum", {"sequence": "AB,BA", "momentum": 0.5}, {}),
+    )
+    caption = (
+        "Loss of the visited sample, for two samples that pull one parameter in opposite "
+        "directions. With JavaScript this figure is live."
+    )
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Loss at each visit, (visits,)."""
+        return losses(self.settings)
+
+    def static_figure(self) -> str:
+        """HTML of a figure that stands in where the explorer can't run."""
+        line = Line(np.arange(1, 2 * EPOCHS + 1), self.loss, "grey", str(self.settings["sequence"]))
+        return line_figure(self.name, [line], "visit", "loss of the visited sample", self.caption)

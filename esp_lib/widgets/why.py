@@ -1,0 +1,106 @@
+"""Explorer of the reason: how stale the functions of a batch are along the epoch, beside the loss.
+
+The staleness of a visit is the number of steps since the same function was visited last. At step
+q of an epoch of T steps (counted from 0) its mean is q + (T + 1) / 2 under reshuffling, T in a
+fixed order and 2 q + 1 when each epoch runs backwards; with replacement it has no phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib.curve import Curve
+from esp_lib.orders import ORDERS, make_order
+from esp_lib.widgets import sawtooth
+from esp_lib.widgets.base import Explorer
+from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.fields import Choice, Field, Number, Settings
+
+SKIP = 4  # epochs at the start, where the loss still falls
+
+FIELDS: tuple[Field, ...] = (
+    Choice("order", "Shuffling", ORDERS),
+    Number("beta2", "β₂", 0, 1, step=0.001, highOpen=True, marks=(0.7, 0.78, 0.8, 0.9, 0.999)),
+    Number("beta1", "β₁", 0, 1, step=0.01, highOpen=True, marks=(0.1, 0.9)),
+    Choice("batch_size", "Batch size", (50, 100, 200, 400)),
+    Number("seed", "Seed", 0, 2**32 - 1, integer=True),
+)
+
+DEFAULTS: Settings = {
+    "order": "reshuffle", "beta2": 0.8, "beta1": 0.9, "batch_size": 100, "seed": 0,
+}  # fmt: skip
+
+
+def staleness(order: NDArray[np.integer], batch_size: int) -> NDArray[np.float64]:
+    """Mean number of steps since the functions of each batch were last visited.
+
+    Args:
+        order: (epochs, num_functions) function indices.
+        batch_size: functions a step.
+
+    Returns:
+        float64 (steps,); NaN where no function of the batch was visited before.
+    """
+    last = np.full(order.shape[1], -1)
+    mean = []
+    for step, batch in enumerate(order.reshape(-1, batch_size)):
+        seen = last[batch][last[batch] >= 0]
+        mean.append(step - seen.mean() if seen.size else np.nan)
+        last[batch] = step
+    return np.array(mean)
+
+
+class WhyExplorer(Explorer):
+    """Staleness of a batch along the epoch, and the loss that goes with it, for Adam.
+
+    Args:
+        **settings: `order`, `beta2`, `beta1`, `batch_size`, `seed`.
+
+    Raises:
+        ValueError: an unknown setting, or a value that is not allowed.
+    """
+
+    name = "why"
+    script = "why"
+    field_list = FIELDS
+    defaults = DEFAULTS
+    caption = (
+        "Mean number of steps since the functions of a batch were last visited, against the step of "
+        "the epoch. With JavaScript this figure is live, and shows the loss beside it."
+    )
+
+    @property
+    def curve(self) -> Curve:
+        """The run at the settings in force, computed by `simulate`."""
+        return sawtooth.run({**sawtooth.DEFAULTS, **self.settings})
+
+    @property
+    def loss(self) -> NDArray[np.float64]:
+        """Loss of each step, (steps,)."""
+        return self.curve.loss
+
+    @property
+    def staleness(self) -> NDArray[np.float64]:
+        """Mean staleness of each step's batch, (steps,)."""
+        chosen: Mapping[str, Any] = self.settings
+        order = make_order(
+            chosen["order"],
+            num_functions=sawtooth.FUNCTIONS,
+            epochs=sawtooth.EPOCHS,
+            batch_size=chosen["batch_size"],
+            seed=chosen["seed"],
+        )
+        return staleness(order, chosen["batch_size"])
+
+    def static_figure(self) -> str:
+        """HTML of a figure that stands in where the explorer can't run."""
+        per_epoch = sawtooth.FUNCTIONS // int(self.settings["batch_size"])  # type: ignore[arg-type]
+        folded = self.staleness.reshape(-1, per_epoch)[SKIP:].mean(axis=0)
+        line = Line(np.arange(per_epoch), folded, "orange", str(self.settings["order"]))
+        return line_figure(
+            self.name, [line], "step of the epoch", "staleness (steps)", self.caption
+        )

@@ -1,0 +1,239 @@
+"""The explorers' Python side, and their front end's arithmetic against the library's, in Node."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from esp_lib import QuadraticProblem, make_order, measure, simulate
+from esp_lib.widgets import SawtoothExplorer, sawtooth
+from esp_lib.widgets._assets import FOLDER, bundle, collect, front_end
+from esp_lib.widgets.base import shown
+from esp_lib.widgets.fields import Choice, Number, Vector, check_settings
+from tests.conftest import ROOT
+
+JS = Path(__file__).parent / "js"
+SCRIPTS = sorted(
+    path.stem for path in FOLDER.glob("*.js") if "export default" in path.read_text("utf-8")
+)
+
+
+def module(tmp_path, name):
+    """One of `js/` with what it imports, as a file that Node can import."""
+    for part in collect(name, []):
+        (tmp_path / part).with_suffix(".mjs").write_text(
+            (FOLDER / part).read_text("utf-8").replace('.js";', '.mjs";')
+        )
+    return (tmp_path / name).with_suffix(".mjs")
+
+
+def run_node(node, script, *args):
+    done = subprocess.run(
+        [node, JS / script, *map(str, args)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def random_settings(rng, count):
+    """Settings all over what the explorer allows; every optimizer with every order occurs."""
+    rows = []
+    for k in range(count):
+        optimizer = ("Adam", "RMSProp", "SGD")[k % 3]
+        order = ("reshuffle", "fixed", "reverse", "replacement")[k // 3 % 4]
+        betas = [0.0, 0.9999, 1 - 10 ** rng.uniform(-4, 0), rng.uniform(0, 1)]
+        given = {
+            "optimizer": optimizer,
+            "order": order,
+            "beta1": float(rng.choice(betas)),
+            "beta2": float(rng.choice(betas)),
+            "eps": float(10 ** rng.uniform(-12, -2)),
+            "lr": float(10 ** rng.uniform(-3, 1)),
+            "batch_size": int(rng.choice([50, 100, 200, 400, 500])),
+            "seed": int(rng.choice([0, 1, 7, 2**32 - 1])),
+        }
+        rows.append(check_settings(sawtooth.FIELDS, given, sawtooth.DEFAULTS))
+    return rows
+
+
+def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
+    jobs = random_settings(np.random.default_rng(11), 216)
+    extremes = {(job["beta1"], job["beta2"]) for job in jobs}
+    assert {(0.0, 0.0), (0.9999, 0.9999)} & extremes  # the corners are among them
+    (tmp_path / "worker.js").write_text(bundle("worker.js"))
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    out = tmp_path / "out"
+    run_node(
+        node, "simulate.mjs", tmp_path / "worker.js", module(tmp_path, "quadratic.js"),
+        tmp_path / "jobs.json", out,
+    )  # fmt: skip
+    losses = np.fromfile(out)
+    at = 0
+    diverged = 0
+    for job in jobs:
+        expected = sawtooth.run(job).loss
+        found = losses[at : at + expected.size]
+        at += expected.size
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=0, err_msg=str(job))
+        diverged += not np.isfinite(expected[-1])
+    assert at == losses.size
+    assert diverged < len(jobs) // 2  # most runs compare numbers, not NaN
+
+
+@pytest.mark.parametrize("kind", ["reshuffle", "fixed", "reverse", "replacement"])
+@pytest.mark.parametrize(("functions", "dim", "batch", "seed"), [
+    (10_000, 10_000, 100, 0), (10_000, 10_000, 25, 2**32 - 1), (36, 1_000_003, 9, 12345),
+])  # fmt: skip
+def test_problem_and_order_are_the_same_bits(node, tmp_path, kind, functions, dim, batch, seed):
+    spec = {"functions": functions, "dim": dim, "seed": seed, "kind": kind, "epochs": 4, "batch": batch}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    run_node(
+        node, "problem.mjs", module(tmp_path, "quadratic.js"), tmp_path / "spec.json", tmp_path / "out"
+    )
+    problem = QuadraticProblem.sample(functions, dim, seed=seed)
+    order = make_order(kind, num_functions=functions, epochs=4, batch_size=batch, seed=seed)
+    parts = [problem.a, problem.b, problem.c, problem.coordinate, order.ravel()]
+    assert np.array_equal(np.fromfile(tmp_path / "out"), np.concatenate(parts))
+
+
+def test_front_end_measures_as_the_library(node, tmp_path):
+    settings = [
+        check_settings(sawtooth.FIELDS, given, sawtooth.DEFAULTS)
+        for order in ("reshuffle", "fixed", "reverse", "replacement")
+        for given in (
+            {"order": order}, {"order": order, "beta2": 0.999}, {"order": order, "seed": 3},
+            {"order": order, "beta2": 0.9}, {"order": order, "beta2": 0.7},
+        )
+    ]  # fmt: skip
+    curves = [sawtooth.run(one) for one in settings]
+    (tmp_path / "loss").write_bytes(b"".join(curve.loss.tobytes() for curve in curves))
+    text = run_node(node, "measure.mjs", module(tmp_path, "measure.js"), tmp_path / "loss", 1000, 100)
+    shapes = set()
+    for found, curve in zip(json.loads(text), curves, strict=True):
+        assert found["diverged"] == bool(curve.diverged)
+        if found["diverged"]:
+            assert found["amplitude"] is None
+            continue
+        expected = measure(curve)
+        shapes.add(found["shape"])
+        assert found["shape"] == expected.shape
+        for name in ("drop", "rise", "amplitude", "concavity"):
+            assert found[name] == pytest.approx(float(getattr(expected, name)), rel=1e-9, abs=1e-12)
+    assert len(shapes) >= 2
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_each_front_end_is_one_module_without_imports(node, tmp_path, script):
+    text = front_end(f"{script}.js")
+    assert not re.search(r"^(import|export (?!default))", text, re.MULTILINE)
+    path = tmp_path / "module.mjs"
+    path.write_text(f"globalThis.self = {{}};\n{text}")
+    code = f"import({json.dumps(path.as_uri())}).then((m) => console.log(typeof m.default.render))"
+    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "function", done.stderr
+
+
+def test_importing_the_library_does_not_import_widgets():
+    code = "import sys, esp_lib; print([m for m in ('ipywidgets', 'anywidget') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_explorer_has_the_losses_of_simulate():
+    explorer = SawtoothExplorer(beta2=0.9, eps=1e-6, order="reverse", batch_size=200, seed=5)
+    optimizer = sawtooth.optimizer_of(explorer.settings)
+    problem = QuadraticProblem.sample(seed=5)
+    expected = simulate(problem, optimizer, order="reverse", batch_size=200, seed=5)
+    assert np.array_equal(explorer.loss, expected.loss)
+    assert np.array_equal(explorer.curve.loss, expected.loss)
+    explorer.set(order="fixed")
+    assert not np.array_equal(explorer.loss, expected.loss)
+
+
+def test_explorer_takes_the_front_ends_losses_for_the_same_settings():
+    explorer = SawtoothExplorer()
+    drawn = np.linspace(3, 1, 1000)
+    explorer.plot.result = {"settings": explorer.settings}
+    explorer.plot.result_loss = drawn.tobytes()
+    assert np.array_equal(explorer.loss, drawn)
+    explorer.set(seed=1)
+    assert not np.array_equal(explorer.loss, drawn)  # those were for other settings
+
+
+def test_each_control_is_linked_to_the_plot():
+    explorer = SawtoothExplorer()
+    from ipywidgets import Widget
+
+    # Every linkable trait of the plot is the target of one link.
+    wanted = {name for name in explorer.plot.traits() if re.search(r"_(text|slider|index)$", name)}
+    links = [w for w in Widget.widgets.values() if type(w).__name__ == "Link"]
+    assert wanted == {link.target[1] for link in links if link.target[0] is explorer.plot}
+
+
+def test_python_settings_reach_the_controls():
+    explorer = SawtoothExplorer()
+    explorer.set(eps=1e-5, beta2=0.999, optimizer="RMSProp")
+    plot = explorer.plot
+    assert (plot.eps_text, plot.beta2_text, plot.optimizer_index) == ("1e-5", "0.999", 1)
+    assert (plot.eps_slider, plot.beta2_slider) == (1e-5, 0.999)
+
+
+@pytest.mark.parametrize(("name", "value", "message"), [
+    ("beta2", 1.2, "beta2 must be a number of at least 0 and below 1, got 1.2"),
+    ("beta2", float("nan"), "beta2 must be"),
+    ("eps", "abc", "eps must be"),
+    ("order", "shuffle", "order must be one of 'reshuffle'"),
+    ("seed", 1.5, "seed must be a whole number"),
+    ("seed", -1, "seed must be a whole number"),
+    ("beta3", 0.5, "settings must be among beta2"),
+])  # fmt: skip
+def test_bad_settings_are_refused_and_the_last_good_ones_stay(name, value, message):
+    explorer = SawtoothExplorer()
+    before = explorer.settings
+    with pytest.raises(ValueError, match=re.escape(message)):
+        explorer.set(**{name: value})
+    assert explorer.settings == before
+    with pytest.raises(ValueError, match=re.escape(message)):
+        SawtoothExplorer(**{name: value})
+
+
+def test_vectors_and_choices_are_checked():
+    vector = Vector("g", "gradient", -10, 10)
+    assert vector.check([1, 2.5, -3]) == [1.0, 2.5, -3.0]
+    for bad in ([1, 2], [1, 2, 11], "1 2 3", [1, 2, float("nan")]):
+        with pytest.raises(ValueError, match="g must be 3 numbers from -10 to 10"):
+            vector.check(bad)
+    assert Choice("n", "N", (1, 2)).check(2) == 2
+    assert Number("k", "k", 0, 1).check(0.1234567891) == 0.123457
+
+
+def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
+    values = [0.8, 100.0, 3.0, 0.0, 1e-8, 1e-4, 0.001, 0.06, 2.5e-7, 1.99526e-9, 1000.0, 0.9999]
+    path = module(tmp_path, "settings.js").as_uri()
+    code = f"import({path!r}).then((m) => console.log({values!r}.map(m.numberText).join(' ')))"
+    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [shown(value) for value in values]
+    assert [shown(value) for value in values[:6]] == ["0.8", "100", "3", "0", "1e-8", "1e-4"]
+
+
+def test_every_preset_is_a_setting():
+    explorer = SawtoothExplorer()
+    labels = [preset["label"] for preset in explorer.plot.presets]
+    assert len(labels) == len(set(labels)) >= 18
+    for panel in ("19 (a)", "19 (b)", "19 (c)", "19 (d)", "21 (a)", "21 (b)"):
+        assert any(panel in label for label in labels)
+
+
+def test_static_figure_says_what_it_shows():
+    html = SawtoothExplorer().static_figure()
+    assert 'data-for="sawtooth"' in html
+    assert "<figcaption>" in html
+    assert "β₂ 0.999, β₂ 0.8" in html
+    path = max(re.findall(r'd="M([^"]+)"', html), key=len)
+    points = [tuple(map(float, pair.split())) for pair in path.split("L")]
+    assert len(points) == 100
+    assert all(0 <= x <= 640 and 0 <= y <= 368 for x, y in points)
