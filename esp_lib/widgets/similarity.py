@@ -5,12 +5,10 @@ Source: Fig. 16 of Liu and Ma (2025), the 3-dimensional example.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from esp_lib.mechanism import EXAMPLE, update_similarity
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Field, Number, Settings, Vector
@@ -22,42 +20,27 @@ FIELDS: tuple[Field, ...] = (
     Number("beta2", "β₂", 0, 1, step=0.01, marks=(0.8, 0.9, 0.999)),
     Number("azimuth", "View from", 0, 360, step=5),
     Vector("gradient", "Gradient", -100, 100),
-    Vector("m_hat", "m̂", -100, 100),
-    Vector("v_prev", "v before", 0, 100),
+    Vector("m", "m", -100, 100),
+    Vector("v_before", "v before", 0, 100),
     Vector("g_squared", "g²", 0, 100),
 )
 
 DEFAULTS: Settings = {
-    "beta2": 0.5, "azimuth": 300.0, "gradient": [2.0, 1.0, 2.0], "m_hat": [8.0, -1.0, -2.0],
-    "v_prev": [1.0, 1e-4, 1.0], "g_squared": [1.0, 4.0, 1e-4],
-}  # fmt: skip
-
-
-def cosine(settings: Mapping[str, Any], beta2: ArrayLike) -> NDArray[np.float64]:
-    """Cosine between m_hat / (sqrt(v) + eps) and the gradient, v = beta2 v_prev + (1 - beta2) g^2.
-
-    Args:
-        settings: `gradient`, `m_hat`, `v_prev`, `g_squared`, three numbers each.
-        beta2: values of beta2, (...).
-
-    Returns:
-        float64 (...); NaN where a vector is zero.
-    """
-    g, m_hat, v_prev, g2 = (
-        np.asarray(settings[name], float) for name in ("gradient", "m_hat", "v_prev", "g_squared")
-    )
-    b = np.asarray(beta2, float)[..., None]
-    u = m_hat / (np.sqrt(b * v_prev + (1 - b) * g2) + EPS)  # (..., 3)
-    with np.errstate(invalid="ignore"):
-        return (u @ g) / np.sqrt((u * u).sum(-1) * (g @ g))
+    "beta2": 0.5,
+    "azimuth": 300.0,
+    **{
+        name: [float(value) for value in vector]
+        for name, vector in zip(("gradient", "m", "v_before", "g_squared"), EXAMPLE, strict=True)
+    },
+}
 
 
 class SimilarityExplorer(Explorer):
     """Three parameters, one batch: the direction of Adam's update against the gradient.
 
     Args:
-        **settings: `beta2`, `azimuth` (degrees), and three numbers each for `gradient`, `m_hat`,
-            `v_prev` and `g_squared`.
+        **settings: `beta2`, `azimuth` (degrees), and three numbers each for `gradient`, `m`,
+            `v_before` and `g_squared`.
 
     Raises:
         ValueError: an unknown setting, or a value that is not allowed.
@@ -68,16 +51,19 @@ class SimilarityExplorer(Explorer):
     field_list = FIELDS
     defaults = DEFAULTS
     caption = (
-        "Cosine between the direction of Adam's update and the gradient of a batch, against β₂, in "
+        "Cosine between one step of Adam and the gradient of a batch, against β₂, in "
         "the paper's example with three parameters. With JavaScript this figure is live."
     )
 
     @property
     def cosine(self) -> NDArray[np.float64]:
         """The curve of the explorer: (101,) cosines for beta2 from 0 to 1."""
-        return cosine(self.settings, np.linspace(0, 1, POINTS))
+        names = ("gradient", "m", "v_before", "g_squared")
+        vectors = [np.asarray(self.settings[name], float) for name in names]
+        with np.errstate(invalid="ignore"):
+            return update_similarity(*vectors, np.linspace(0, 1, POINTS), EPS)[1]
 
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""
-        line = Line(np.linspace(0, 1, POINTS), self.cosine, "purple", "cosine")
+        line = Line(np.linspace(0, 1, POINTS), self.cosine, "purple", "cosine of Δθ and ∇l")
         return line_figure(self.name, [line], "β₂", "cosine similarity", self.caption)

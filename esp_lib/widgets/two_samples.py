@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from esp_lib.mechanism import alternate
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value
 
 EPOCHS = 8
-SIGN = {"A": 1.0, "B": -1.0}
 
 FIELDS: tuple[Field, ...] = (
     Choice("sequence", "Sequence", ("AB,BA", "AB,AB")),
-    Number("momentum", "Momentum", 0, 1, step=0.05, highOpen=True),
-    Number("lr", "Learning rate", 1e-3, 10, step=0.1, log=True),
+    Number("momentum", "Momentum", 0, 1, step=0.05, highOpen=True, marks=(0.5, 0.9)),
+    Number("x0", "Start at x", -3, 3, step=0.1),
 )
 
-DEFAULTS: Settings = {"sequence": "AB,BA", "momentum": 0.5, "lr": 0.1}
+DEFAULTS: Settings = {"sequence": "AB,BA", "momentum": 0.0, "x0": 0.5}
 
 
 def visits(sequence: str) -> str:
@@ -33,29 +33,12 @@ def visits(sequence: str) -> str:
     return "".join(second if epoch % 2 else first for epoch in range(EPOCHS))
 
 
-def losses(settings: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Loss of each visited sample before its update: l_A = x, l_B = -x, heavy-ball steps.
-
-    Args:
-        settings: `sequence`, `momentum` and `lr`.
-
-    Returns:
-        float64 (2 EPOCHS,).
-    """
-    x = m = 0.0
-    loss = []
-    for sample in visits(settings["sequence"]):
-        loss.append(SIGN[sample] * x)
-        m = settings["momentum"] * m + SIGN[sample]
-        x -= settings["lr"] * m
-    return np.array(loss)
-
-
 class TwoSampleExplorer(Explorer):
     """Two samples, A with loss x and B with loss -x, visited in turn.
 
     Args:
-        **settings: `sequence` ("AB,BA" or "AB,AB"), `momentum`, `lr`.
+        **settings: `sequence` ("AB,BA" or "AB,AB"), `momentum`, `x0` (where x starts); steps have
+            length 1.
 
     Raises:
         ValueError: an unknown setting, or a value that is not allowed.
@@ -78,7 +61,9 @@ class TwoSampleExplorer(Explorer):
     @property
     def loss(self) -> NDArray[np.float64]:
         """Loss at each visit, (visits,)."""
-        return losses(self.settings)
+        chosen: Mapping[str, Any] = self.settings
+        sequence = visits(chosen["sequence"])
+        return alternate(sequence, momentum=chosen["momentum"], x0=chosen["x0"])[1]
 
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""

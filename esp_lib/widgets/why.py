@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from esp_lib.curve import Curve
 from esp_lib.orders import ORDERS, make_order
+from esp_lib.theory_staleness import observed_staleness
 from esp_lib.widgets import sawtooth
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
@@ -33,25 +34,6 @@ FIELDS: tuple[Field, ...] = (
 DEFAULTS: Settings = {
     "order": "reshuffle", "beta2": 0.8, "beta1": 0.9, "batch_size": 100, "seed": 0,
 }  # fmt: skip
-
-
-def staleness(order: NDArray[np.integer], batch_size: int) -> NDArray[np.float64]:
-    """Mean number of steps since the functions of each batch were last visited.
-
-    Args:
-        order: (epochs, num_functions) function indices.
-        batch_size: functions a step.
-
-    Returns:
-        float64 (steps,); NaN where no function of the batch was visited before.
-    """
-    last = np.full(order.shape[1], -1)
-    mean = []
-    for step, batch in enumerate(order.reshape(-1, batch_size)):
-        seen = last[batch][last[batch] >= 0]
-        mean.append(step - seen.mean() if seen.size else np.nan)
-        last[batch] = step
-    return np.array(mean)
 
 
 class WhyExplorer(Explorer):
@@ -85,7 +67,7 @@ class WhyExplorer(Explorer):
 
     @property
     def staleness(self) -> NDArray[np.float64]:
-        """Mean staleness of each step's batch, (steps,)."""
+        """Mean staleness of each step's batch, (steps,); NaN where nothing was visited before."""
         chosen: Mapping[str, Any] = self.settings
         order = make_order(
             chosen["order"],
@@ -94,7 +76,9 @@ class WhyExplorer(Explorer):
             batch_size=chosen["batch_size"],
             seed=chosen["seed"],
         )
-        return staleness(order, chosen["batch_size"])
+        seen = observed_staleness(order, chosen["batch_size"]).reshape(-1, chosen["batch_size"])
+        with np.errstate(invalid="ignore"):
+            return seen.sum(axis=1) / (seen > 0).sum(axis=1)
 
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""

@@ -1,6 +1,6 @@
 // Explorer of the n-shaped similarity: three parameters, one batch, and the update as beta2 turns it.
-// Source: Fig. 16 of Liu and Ma (2025). The update is -lr m_hat / (sqrt(v) + eps), with
-// v = beta2 v_prev + (1 - beta2) g^2; what is drawn is the direction m_hat / (sqrt(v) + eps).
+// Source: Fig. 16 of Liu and Ma (2025); the twin of `update_similarity` in esp_lib/mechanism.py. The
+// step has the direction -m / (sqrt(v) + eps), with v = beta2 v_before + (1 - beta2) g^2.
 
 import { createChart, element } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
@@ -15,12 +15,13 @@ const unit = (p) => {
   return length > 0 ? p.map((value) => value / length) : p;
 };
 
-/** The direction of the update, before the minus sign. */
-export function direction({ m_hat, v_prev, g_squared }, beta2) {
-  return m_hat.map((m, k) => m / (Math.sqrt(beta2 * v_prev[k] + (1 - beta2) * g_squared[k]) + EPS));
+/** The direction of the step. */
+export function direction({ m, v_before, g_squared }, beta2) {
+  const v = v_before.map((before, k) => beta2 * before + (1 - beta2) * g_squared[k]);
+  return m.map((value, k) => -value / (Math.sqrt(v[k]) + EPS));
 }
 
-/** Cosine of the angle between the update's direction and the gradient; NaN for a zero vector. */
+/** Cosine of the angle between the step and the gradient; NaN for a zero vector. */
 export function cosine(settings, beta2) {
   const u = direction(settings, beta2);
   const g = settings.gradient;
@@ -28,35 +29,37 @@ export function cosine(settings, beta2) {
 }
 
 /** Screen coordinates of a point of the unit ball, seen from `azimuth` degrees. */
-function project([x, y, z], azimuth, size) {
+function project([x, y, z], azimuth, width, height) {
+  const scale = 0.44 * Math.min(width, height);
   const angle = (azimuth * Math.PI) / 180;
   const across = -x * Math.sin(angle) + y * Math.cos(angle);
   const depth = x * Math.cos(angle) + y * Math.sin(angle);
   const up = z * Math.cos(TILT) - depth * Math.sin(TILT);
-  return [size / 2 + across * 0.42 * size, size / 2 - up * 0.42 * size];
+  return [width / 2 + across * scale, height / 2 - up * scale];
 }
 
-function arrow(to, color, label, seen) {
+/** An arrow from the origin; its name stands at the tip, or at a part of its length. */
+function arrow(to, color, label, seen, part = 1) {
   const [x0, y0] = seen([0, 0, 0]);
   const [x1, y1] = seen(to);
   const angle = Math.atan2(y1 - y0, x1 - x0);
   const wing = (turn) => `${x1 - 9 * Math.cos(angle + turn)} ${y1 - 9 * Math.sin(angle + turn)}`;
   const data = `M${x0} ${y0}L${x1} ${y1}M${wing(0.4)}L${x1} ${y1}L${wing(-0.4)}`;
   const line = element("path", { d: data, class: "esp-line" });
-  const name = element("text", { x: x1 + (x1 < x0 ? -6 : 6), y: y1 + (y1 < y0 ? -6 : 14), class: "esp-tip" }, label);
-  name.style.textAnchor = x1 < x0 ? "end" : "start";
+  const [x, y] = [x0 + part * (x1 - x0), y0 + part * (y1 - y0)];
+  const name = element("text", { x, y: y + (y1 < y0 ? -7 : 17), class: "esp-tip esp-x" }, label);
   line.style.stroke = color;
   name.style.fill = color;
   return [line, name];
 }
 
 function createSpace(box) {
-  const svg = element("svg", { role: "img", class: "esp-chart", "aria-label": "The gradient and the direction of the update in three dimensions" });
+  const svg = element("svg", { role: "img", class: "esp-chart", "aria-label": "The gradient and the direction of the step in three dimensions" });
   box.append(svg);
   return function draw(settings) {
-    const size = 300;
-    svg.setAttribute("viewBox", `0 0 ${size} ${size}`);
-    const seen = (point) => project(point, settings.azimuth, size);
+    const [width, height] = [Math.max(160, box.clientWidth), Math.max(160, box.clientHeight)];
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const seen = (point) => project(point, settings.azimuth, width, height);
     const nodes = [];
     [[1, 0, 0], [0, 1, 0], [0, 0, 1]].forEach((axis, k) => {
       const [from, to] = [seen(axis.map((value) => -value)), seen(axis)];
@@ -67,9 +70,9 @@ function createSpace(box) {
     const path = element("path", { d: `M${trail.map((point) => point.join(" ")).join("L")}`, class: "esp-line esp-faint" });
     path.style.stroke = "var(--esp-purple)";
     nodes.push(path);
-    nodes.push(...arrow(unit(settings.m_hat), "var(--esp-grey)", "m̂", seen));
-    nodes.push(...arrow(unit(settings.gradient), "var(--esp-blue)", "gradient", seen));
-    nodes.push(...arrow(unit(direction(settings, settings.beta2)), "var(--esp-purple)", "m̂/√v", seen));
+    nodes.push(...arrow(unit(settings.m.map((value) => -value)), "var(--esp-grey)", "−m", seen, 0.5));
+    nodes.push(...arrow(unit(settings.gradient), "var(--esp-blue)", "gradient ∇l", seen));
+    nodes.push(...arrow(unit(direction(settings, settings.beta2)), "var(--esp-purple)", "step Δθ", seen));
     const group = element("g", { "aria-hidden": "true" });
     group.append(...nodes);
     svg.replaceChildren(group);
@@ -85,9 +88,9 @@ function create(drawing) {
   });
   const drawSpace = createSpace(left);
   const chart = createChart(right, {
-    title: "Cosine between the update's direction and the gradient against beta2",
+    title: "Cosine between the step and the gradient against beta2",
     xLabel: "β₂",
-    yLabel: "cosine similarity",
+    yLabel: "cosine of Δθ and ∇l",
   });
 
   function compute(settings) {
@@ -106,9 +109,9 @@ function create(drawing) {
       ],
       { x: [0, 1], y: [-1, 1], boundaries: [settings.beta2] },
     );
-    const change = now > 0 ? "lowers" : "raises";
+    const change = now > 0 ? "raises" : "lowers";
     const sentence = Number.isFinite(now)
-      ? `At β₂ = ${settings.beta2} the cosine is ${now.toFixed(2)}: the update, which goes against m̂/√v, ${change} the loss of this batch.`
+      ? `At β₂ = ${settings.beta2} the cosine is ${now.toFixed(2)}: to first order the step ${change} the loss of this batch.`
       : "A vector of zeros has no direction, so there is no cosine.";
     const state = { final_loss: null, amplitude: null, cosine: Number.isFinite(now) ? now : null };
     return { sentence, state, loss: y };

@@ -1,6 +1,7 @@
 // Explorer of the two-sample toy: two samples pull one parameter in opposite directions.
-// Source: Fig. 12 of Liu and Ma (2025). Losses are l_A = x and l_B = -x; a visit moves x by
-// -lr m with m <- momentum m + gradient, and its loss is taken before that.
+// Source: Fig. 12 of Liu and Ma (2025); the twin of `alternate` in esp_lib/mechanism.py. Losses are
+// l_A = x and l_B = -x; a visit does m <- momentum m + gradient, x <- x - m, and its loss is taken
+// before that.
 
 import { createChart } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
@@ -15,23 +16,28 @@ export function visits(sequence) {
   return Array.from({ length: EPOCHS }, (_, k) => (k % 2 ? second : first)).join("");
 }
 
-/** Loss of each visited sample before its update. */
-export function losses({ sequence, momentum, lr }) {
-  let x = 0;
+/** x, and the loss of the visited sample, before each update. */
+export function run({ sequence, momentum, x0 }) {
+  let x = x0;
   let m = 0;
-  return Float64Array.from(visits(sequence), (sample) => {
-    const loss = SIGN[sample] * x;
+  const xs = [];
+  const loss = [];
+  for (const sample of visits(sequence)) {
+    xs.push(x);
+    loss.push(SIGN[sample] * x);
     m = momentum * m + SIGN[sample];
-    x -= lr * m;
-    return loss;
-  });
+    x -= m;
+  }
+  return { xs: Float64Array.from(xs), loss: Float64Array.from(loss) };
 }
 
-/** Height of the tooth after the first epochs: a sample's loss at an epoch's end minus its start. */
-export function swing(loss) {
-  let total = 0;
-  for (let k = 2; k < EPOCHS; k++) total += loss[2 * k + 1] - loss[2 * k];
-  return total / (EPOCHS - 2);
+/** Mean fall of a sample's loss from one visit to the next, where those follow each other. */
+export function fallWhenRepeated(loss, names) {
+  const falls = [];
+  for (let k = 1; k < names.length; k++) {
+    if (names[k] === names[k - 1]) falls.push(loss[k - 1] - loss[k]);
+  }
+  return falls.length ? falls.reduce((sum, fall) => sum + fall, 0) / falls.length : null;
 }
 
 function create(drawing) {
@@ -42,11 +48,9 @@ function create(drawing) {
   });
   let span = 0;
 
-  function compute(settings) {
-    return losses(settings);
-  }
+  const compute = run;
 
-  function draw(loss, { settings, hold }) {
+  function draw({ xs, loss }, { settings, hold }) {
     const names = visits(settings.sequence);
     const x = Float64Array.from(loss, (_, k) => k + 1);
     const largest = Math.max(...loss.map(Math.abs), 1e-9);
@@ -60,13 +64,16 @@ function create(drawing) {
     const view = { x: [0.5, 2 * EPOCHS + 0.5], y: [-span, span], boundaries };
     const line = { x, y: loss, color: grey, faint: true };
     chart.draw([{ x: view.x, y: [0, 0], color: grey, faint: true }, line, dots("A"), dots("B")], view);
-    const tooth = swing(loss);
-    const where = settings.sequence === "AB,BA" ? "the same sample twice in a row at each boundary" : "the other sample at each boundary";
-    const found = Math.abs(tooth) < 1e-12
-      ? "no tooth: the loss at the end of an epoch is that at its start"
-      : `a tooth of ${short(tooth)} between the start and the end of an epoch`;
-    const sentence = `Sequence ${settings.sequence} meets ${where}; with momentum ${settings.momentum} there is ${found}.`;
-    return { sentence, state: { final_loss: loss.at(-1), amplitude: tooth }, loss };
+    const fall = fallWhenRepeated(loss, names);
+    const settled = xs.slice(-8);
+    const swing = Math.max(...settled) - Math.min(...settled);
+    const found =
+      fall === null
+        ? "No sample is visited twice in a row."
+        : `A sample visited twice in a row has a loss lower by ${short(fall)} the second time, on average.`;
+    const sentence = `${found} With momentum ${settings.momentum}, x swings by ${short(swing)} in the last four epochs.`;
+    const state = { final_loss: loss.at(-1), amplitude: swing, fall };
+    return { sentence, state, loss };
   }
   return { compute, draw };
 }
