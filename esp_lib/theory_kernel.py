@@ -25,16 +25,26 @@ def follow(
     for n in range(a.shape[0]):
         x, m, s, j = x0, 0.0, 0.0, 0
         for t in range(0, steps, span):
-            if observe == WITHHELD:  # the same epoch without function 0
-                cross(
-                    path, t, t + span, x, m, s, j, 0, a[n], c[n], when[n], who[n], carry,
+            end = t + span
+            if observe == WITHHELD:
+                own = j
+                while who[n, own] != 0:
+                    own += 1
+                x, m, s, j = cross(
+                    path, t, when[n, own], x, m, s, j, -1, a[n], c[n], when[n], who[n], carry,
                     inverse_batch, decay1, weight1, decay2, weight2, eps, shrink, scale_m,
                     scale_g, root,
                 )  # fmt: skip
-                for q in range(t, t + span):
+                cross(  # the rest of the epoch, as it would be without function 0
+                    path, when[n, own], end, x, m, s, j, 0, a[n], c[n], when[n], who[n], carry,
+                    inverse_batch, decay1, weight1, decay2, weight2, eps, shrink, scale_m,
+                    scale_g, root,
+                )  # fmt: skip
+                for q in range(t, end):
                     total[q] += a[n, 0] * (path[q] - c[n, 0]) ** 2
+                t = when[n, own]
             x, m, s, j = cross(
-                path, t, t + span, x, m, s, j, -1, a[n], c[n], when[n], who[n], carry,
+                path, t, end, x, m, s, j, -1, a[n], c[n], when[n], who[n], carry,
                 inverse_batch, decay1, weight1, decay2, weight2, eps, shrink, scale_m,
                 scale_g, root,
             )  # fmt: skip
