@@ -17,6 +17,13 @@ CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
 ROW = re.compile(r'<tr data-claim="([^"]+)" data-holds="(true|false)">(.*?)</tr>', re.DOTALL)
 
 
+# Statements of the paper that our measurements contradict. Their rows say so, with the numbers, and
+# the chapters explain them; any other claim that fails, or one of these that holds, is a failure.
+REFUTED = {
+    "04_mechanism": {"fig12-momentum-amplifies"},
+}
+
+
 def claims(page: str) -> dict[str, tuple[bool, str]]:
     """name -> (holds, its row as text) of every claim on a page."""
     return {
@@ -47,10 +54,11 @@ def papermill(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_every_claim_of_every_chapter_holds(built_book, name):
+def test_claims_hold_unless_they_are_known_to_be_refuted(built_book, name):
     found = claims((built_book / f"book/{name}.html").read_text())
     assert found, "no claims table on the page"
-    assert [row for holds, row in found.values() if not holds] == []
+    failed = {claim: row for claim, (holds, row) in found.items() if not holds}
+    assert set(failed) == REFUTED.get(name, set()), failed
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
