@@ -1,5 +1,8 @@
-// Lets the keyboard reach every box of an article that scrolls sideways.
-// A box that fits is left out of the tab order; the check is repeated when sizes change.
+// What the theme's HTML leaves out for readers who use a keyboard or listen to the page.
+//
+// 1. Every box of an article that scrolls sideways can be reached by keyboard. A box that fits is
+//    left out of the tab order; the check is repeated when sizes change.
+// 2. Folded code is called what its button says, not by MyST-NB's "Toggle hidden content".
 
 const BOXES = [
   ".esp-scroll",
@@ -25,3 +28,7 @@ function mark(box) {
 
 const sizes = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
 for (const box of document.querySelectorAll(BOXES.join(","))) sizes.observe(box);
+
+for (const button of document.querySelectorAll("article details > summary[aria-label]")) {
+  button.removeAttribute("aria-label");
+}

@@ -51,6 +51,16 @@ function pathData(xs, ys, toX, toY, low, high) {
   return data;
 }
 
+/** Axis that shows all of the curves: linear, or logarithmic when a run blows up. */
+export function axisFor(curves) {
+  const values = curves.flatMap(({ y }) => Array.from(y)).filter(Number.isFinite);
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
+  if (high > 40) return { y: [low / 1.3, Math.min(high * 1.3, 1e300)], log: true };
+  return { y: [0, high * 1.04], log: false };
+}
+
 /**
  * @param {HTMLElement} box where the chart goes; its size is the chart's
  * @param {{title: string, xLabel: string, yLabel: string}} words

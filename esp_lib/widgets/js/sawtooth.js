@@ -1,6 +1,6 @@
 // Explorer of the sawtooth: the paper's incremental quadratic problem, live.
 
-import { createChart } from "./chart.js";
+import { axisFor, createChart } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
 import { describe, measure } from "./measure.js";
 import { createSimulator } from "./simulator.js";
@@ -25,16 +25,6 @@ export function windows(loss, every, perEpoch) {
     x[k] = ((k + 1) * every) / perEpoch;
   }
   return { x, y };
-}
-
-/** Axis that shows all of the curves: linear, or logarithmic when a run blows up. */
-export function axisFor(curves) {
-  const values = curves.flatMap(({ y }) => Array.from(y)).filter(Number.isFinite);
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
-  if (high > 40) return { y: [low / 1.3, Math.min(high * 1.3, 1e12)], log: true };
-  return { y: [0, high * 1.04], log: false };
 }
 
 function nameOf(settings, other) {

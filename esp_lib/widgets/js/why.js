@@ -3,7 +3,7 @@
 // The staleness of a visit is the number of steps since the same function was visited last. Under
 // reshuffling its mean grows through the epoch, and so does the loss.
 
-import { createChart } from "./chart.js";
+import { axisFor, createChart } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
 import { short } from "./measure.js";
 import { createSimulator } from "./simulator.js";
@@ -75,8 +75,7 @@ function create(drawing) {
     const level = fold(loss, perEpoch);
     const expected = EXPECTED[settings.order];
     const finite = level.filter(Number.isFinite);
-    const high = finite.length ? Math.max(...finite) : 1;
-    if (!hold || !axis) axis = { y: [0, Math.min(1e6, 1.1 * high)] };
+    if (!hold || !axis) axis = axisFor([{ y: level }]);
     const ages = [{ x, y: age, color: "var(--esp-orange)", label: "measured" }];
     if (expected) {
       ages.unshift({
