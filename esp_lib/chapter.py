@@ -104,16 +104,23 @@ class Chapter:
 
     def foot(self) -> Page:
         """When, on what, with which versions, commit and parameters the page was computed."""
-        seconds = time.perf_counter() - self.started
-        lines = {
-            "Computed": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, in {seconds:.0f} seconds",
-            "On": device_name(str(self.parameters.get("device", "cpu"))),
-            "With": ", ".join(f"{name} {version}" for name, version in versions().items()),
-            "Code": commit(),
-            "Parameters": ", ".join(f"{k} = {v!r}" for k, v in self.parameters.items()) or "none",
-        }
-        body = "<br>".join(f"<b>{k}</b>: {html.escape(v)}" for k, v in lines.items())
-        return Page(f'<footer class="esp-provenance">{body}</footer>')
+        return provenance(self.parameters, time.perf_counter() - self.started)
+
+
+def provenance(parameters: Mapping[str, Any] | None = None, seconds: float | None = None) -> Page:
+    """The foot of a page: when, on what, with which versions and commit it was computed."""
+    took = "" if seconds is None else f", in {seconds:.0f} seconds"
+    settings = parameters or {}
+    lines = {
+        "Computed": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC{took}",
+        "On": device_name(str(settings.get("device", "cpu"))),
+        "With": ", ".join(f"{name} {version}" for name, version in versions().items()),
+        "Code": commit(),
+    }
+    if settings:
+        lines["Parameters"] = ", ".join(f"{k} = {v!r}" for k, v in settings.items())
+    body = "<br>".join(f"<b>{k}</b>: {html.escape(v)}" for k, v in lines.items())
+    return Page(f'<footer class="esp-provenance">{body}</footer>')
 
 
 def say(markdown: str) -> Page:
