@@ -3,6 +3,7 @@
 // 1. Every box of an article that scrolls sideways can be reached by keyboard. A box that fits is
 //    left out of the tab order; the check is repeated when sizes change.
 // 2. Folded code is called what its button says, not by MyST-NB's "Toggle hidden content".
+// 3. An entry of the bibliography is an item of its list; docutils gives it a withdrawn role.
 
 const BOXES = [
   ".esp-scroll",
@@ -11,6 +12,7 @@ const BOXES = [
   ".pst-scrollable-table-container",
   ".highlight pre",
   "div.math",
+  'mjx-container[display="true"]',
 ].map((selector) => `article ${selector}`);
 
 function mark(box) {
@@ -27,8 +29,18 @@ function mark(box) {
 }
 
 const sizes = new ResizeObserver((entries) => entries.forEach((entry) => mark(entry.target)));
-for (const box of document.querySelectorAll(BOXES.join(","))) sizes.observe(box);
+
+function watch() {
+  for (const box of document.querySelectorAll(BOXES.join(","))) sizes.observe(box);
+}
+
+watch();
+window.addEventListener("load", () => globalThis.MathJax?.startup?.promise.then(watch));
 
 for (const button of document.querySelectorAll("article details > summary[aria-label]")) {
   button.removeAttribute("aria-label");
+}
+
+for (const entry of document.querySelectorAll('[role="doc-biblioentry"]')) {
+  entry.setAttribute("role", "listitem");
 }
