@@ -24,6 +24,7 @@ from esp_lib.theory_staleness import gap_pmf
 Array = NDArray[np.float64]
 
 MEAN_CURVATURE = 0.75  # E a for a ~ U(0.5, 1)
+SETTLED = 1e-30  # a mean square below this is zero: eps has stopped the drift
 
 
 def threshold(beta1: ArrayLike) -> Array:
@@ -141,7 +142,7 @@ def drift_profile(
     batch_size = checks.integer("batch_size", batch_size, low=1)
     chance = gap_pmf(T)
     square, last = 1.0, 0.0
-    while abs(square - last) > 1e-10 * square:
+    while abs(square - last) > 1e-10 * square and square > SETTLED:
         last = square
         g = 2 * MEAN_CURVATURE * np.sqrt(square) / batch_size
         G = displacement(2 * T - 1, g, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
