@@ -168,12 +168,22 @@ def _folded(title: str, body: str, is_open: bool = False) -> Page:
 
 
 def rounded(value: float, error: float) -> str:
-    """`value` ± `error`, both to the error's first digit, or its first two if it starts with 1."""
+    """`value` ± `error`, both to the error's first digit, or its first two if it starts with 1.
+
+    >>> rounded(1.2345, 0.0456), rounded(24983.0, 347.0)
+    ('1.23 ± 0.05', '25000 ± 300')
+    """
     if not 0 < error < float("inf"):
         return f"{value:.4g}".replace("-", "−")
     digits, exponent = f"{error:.1e}".split("e")
-    decimals = max(0, (1 if digits.startswith("1") else 0) - int(exponent))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
+    decimals = (1 if digits.startswith("1") else 0) - int(exponent)
+    value, error, shown = round(value, decimals), round(error, decimals), max(0, decimals)
+    return f"{value:.{shown}f} ± {error:.{shown}f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p-value as readers need it: "p = 0.02", "p < 1e-10" for anything smaller than that."""
+    return "p < 1e-10" if p < 1e-10 else f"p = {p:.2g}"
 
 
 def versions() -> dict[str, str]:

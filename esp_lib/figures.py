@@ -216,7 +216,7 @@ class Shown:
         return {"text/html": self.page, "image/svg+xml": self.svg}
 
 
-def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown:
+def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: str = "") -> Shown:
     """Put one figure, of one or several panels, on the page.
 
     Args:
@@ -225,6 +225,7 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown
         number: such as "5.1".
         caption: can be read alone; plain text.
         alt: what the picture shows, for those who can't see it.
+        folded: a title; the figure is shown when the reader opens it.
 
     Returns:
         An object that notebooks display.
@@ -243,6 +244,9 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str) -> Shown
         f"<figcaption><strong>Figure {number}.</strong> {html.escape(caption)}</figcaption>"
         "</figure>"
     )
+    if folded:
+        title = f"<summary>{html.escape(folded)}</summary>"
+        page = f'<details class="esp-fold">{title}{page}</details>'
     return Shown(page, drawn[0])
 
 

@@ -8,10 +8,8 @@ BERT is in the chapters on the phenomenon; this is the shortest way to see the p
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
 
 from esp_lib import checks
 from esp_lib.curve import Curve
@@ -41,10 +39,11 @@ class NetworkConfig:
 
 
 class NetworkRun(NamedTuple):
-    """Loss in nats: of each training batch before its update, and of the held-out examples."""
+    """Loss in nats; the last two are evaluated every `validate_every` steps, after the update."""
 
-    training: Curve  # (steps,)
-    validation: Curve  # (steps // validate_every,), its steps per epoch in those units
+    training: Curve  # (steps,) of each training batch before its update: what is logged
+    validation: Curve  # (steps // validate_every,) of the held-out examples
+    seen: Curve  # (steps // validate_every,) of as many training examples, always the same
 
 
 def examples(config: NetworkConfig) -> tuple["torch.Tensor", "torch.Tensor"]:
@@ -102,7 +101,11 @@ def train(config: NetworkConfig, device: str = "cpu") -> NetworkRun:
     betas = (config.beta1, config.beta2)
     optimizer = torch.optim.Adam(network.parameters(), config.lr, betas, config.eps)
     n, steps_per_epoch = config.examples, config.examples // config.batch_size
-    training, validation = [], []
+    training: list[torch.Tensor] = []
+    validation: list[torch.Tensor] = []
+    seen: list[torch.Tensor] = []
+    held_out = slice(n, n + config.held_out)
+    fixed = slice(0, min(config.held_out, n))
     for _ in range(config.epochs):
         for batch in torch.randperm(n, generator=random).to(device).split(config.batch_size):  # type: ignore[no-untyped-call]
             loss = nn.functional.cross_entropy(network(contexts[batch]), words[batch])
@@ -112,23 +115,15 @@ def train(config: NetworkConfig, device: str = "cpu") -> NetworkRun:
             training.append(loss.detach())
             if len(training) % config.validate_every == 0:
                 with torch.no_grad():
-                    held_out = nn.functional.cross_entropy(network(contexts[n:]), words[n:])
-                validation.append(held_out)
+                    for losses, part in ((validation, held_out), (seen, fixed)):
+                        out = network(contexts[part])
+                        losses.append(nn.functional.cross_entropy(out, words[part]))
     source = {"network": "next word", **vars(config), "device": device}
 
     def curve(losses: list["torch.Tensor"], per_epoch: int) -> Curve:
         return Curve(torch.stack(losses).double().cpu().numpy(), per_epoch, source)
 
     per_epoch = max(1, steps_per_epoch // config.validate_every)
-    return NetworkRun(curve(training, steps_per_epoch), curve(validation, per_epoch))
-
-
-def train_many(config: NetworkConfig, seeds: range, device: str = "cpu") -> NetworkRun:
-    """One run a seed; curves get a leading axis of runs."""
-    runs = [train(replace(config, seed=seed), device) for seed in seeds]
-    curves = [list(part) for part in zip(*runs, strict=True)]
-    training, validation = (
-        Curve(np.stack([c.loss for c in part]), part[0].steps_per_epoch, part[0].source)
-        for part in curves
+    return NetworkRun(
+        curve(training, steps_per_epoch), curve(validation, per_epoch), curve(seen, per_epoch)
     )
-    return NetworkRun(training, validation)

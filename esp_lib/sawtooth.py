@@ -45,7 +45,8 @@ class Sawtooth:
 
     drop: Any  # mean drop of the loss at epoch boundaries, positive for a tooth
     drop_error: Any  # its standard error
-    rise: Any  # mean rise of the loss within an epoch
+    rise: Any  # mean rise of the loss within an epoch; a drop without a rise is a staircase
+    rise_error: Any  # its standard error
     trend: Any  # change of the loss over an epoch apart from the tooth: rise - drop
     amplitude: Any  # last tenth minus first tenth of the tooth
     amplitude_error: Any  # its standard error, from the spread of the drops
@@ -250,6 +251,8 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
 
     usable = lines.usable
     rise = _mean(lines.end - lines.start, usable)
+    turn = lines.scatter * widen * (lines.var_start + lines.var_end - 2 * lines.cov)
+    rise_error = np.sqrt(_mean(turn, usable) / usable.sum(axis=1))
     trend = rise - drop
     phase, folded = _profile(fold, usable, trend, bins)
     edge = max(1, bins // 10)
@@ -265,7 +268,8 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     shape = np.where(bent, np.where(concavity > 0, "concave", "convex"), "linear")
     shape = np.where(p_value < LEVEL, shape, "none")
     return {
-        "drop": drop, "drop_error": drop_error, "rise": rise, "trend": trend,
+        "drop": drop, "drop_error": drop_error,
+        "rise": rise, "rise_error": rise_error, "trend": trend,
         "amplitude": amplitude, "amplitude_error": amplitude_error, "noise": noise,
         "amplitude_in_noise": amplitude / noise, "p_value": p_value, "concavity": concavity,
         "shape": shape, "profile": folded, "phase": phase, "drops": drops,

@@ -92,6 +92,8 @@ def test_errors_match_the_spread():
     result = measure(curves, steps_per_epoch=T)
     assert result.drop.mean() == pytest.approx(0.3, abs=0.005)
     assert result.drop_error.mean() == pytest.approx(result.drop.std(), rel=0.06)
+    assert result.rise.mean() == pytest.approx(0.3, abs=0.005)
+    assert result.rise_error.mean() == pytest.approx(result.rise.std(), rel=0.06)
     assert result.noise.mean() == pytest.approx(0.2, rel=0.02)
     assert result.amplitude.mean() == pytest.approx(0.27, abs=0.005)
     assert result.amplitude_error.mean() == pytest.approx(result.amplitude.std(), rel=0.25)
@@ -103,6 +105,13 @@ def test_correlated_noise_does_not_pass_for_a_tooth():
         z[:, i] = 0.7 * z[:, i - 1] + np.sqrt(1 - 0.49) * z[:, i]
     p = measure(3 + z, steps_per_epoch=T).p_value
     assert np.mean(p < 0.01) <= 0.03
+
+
+def test_a_staircase_drops_and_does_not_rise():
+    """The test is about the drop; what tells a staircase from a sawtooth is the rise."""
+    result = measure(5 - np.floor(TIME) / 4 + 0.1 * noise(1)[0], steps_per_epoch=T)
+    assert result.p_value < 1e-6
+    assert abs(result.rise) < 3 * result.rise_error
 
 
 def test_upward_teeth_are_not_sawteeth():
