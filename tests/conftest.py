@@ -23,7 +23,9 @@ def newest(path: Path) -> float:
     """Time of the last change of a file, or of any file in a folder."""
     if path.is_file():
         return path.stat().st_mtime
-    files = (p for p in path.rglob("*") if p.is_file() and not {"__pycache__", "vendor"} & {*p.parts})
+    files = (
+        p for p in path.rglob("*") if p.is_file() and not {"__pycache__", "vendor"} & {*p.parts}
+    )
     return max((p.stat().st_mtime for p in files), default=0.0)
 
 
@@ -56,7 +58,9 @@ def built_book() -> Path:
             command = ["jupyter-book", "build", ".", "--all", "-W", "-n", "--keep-going"]
             program = Path(sys.executable).with_name(command[0])
             done = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
-            assert done.returncode == 0, f"the book does not build:\n{(done.stdout + done.stderr)[-4000:]}"
+            assert done.returncode == 0, (
+                f"the book does not build:\n{(done.stdout + done.stderr)[-4000:]}"
+            )
     return HTML
 
 

@@ -8,9 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ipywidgets.embed import dependency_state
 
 from esp_lib import QuadraticProblem, make_order, measure, simulate
-from esp_lib.widgets import SawtoothExplorer, sawtooth
+from esp_lib.orders import ORDERS
+from esp_lib.theory_staleness import mean_staleness
+from esp_lib.widgets import (
+    SawtoothExplorer,
+    SimilarityExplorer,
+    TwoSampleExplorer,
+    WhyExplorer,
+    sawtooth,
+)
 from esp_lib.widgets._assets import FOLDER, bundle, collect, front_end
 from esp_lib.widgets.base import shown
 from esp_lib.widgets.fields import Choice, Number, Vector, check_settings
@@ -89,10 +98,21 @@ def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
     (10_000, 10_000, 100, 0), (10_000, 10_000, 25, 2**32 - 1), (36, 1_000_003, 9, 12345),
 ])  # fmt: skip
 def test_problem_and_order_are_the_same_bits(node, tmp_path, kind, functions, dim, batch, seed):
-    spec = {"functions": functions, "dim": dim, "seed": seed, "kind": kind, "epochs": 4, "batch": batch}
+    spec = {
+        "functions": functions,
+        "dim": dim,
+        "seed": seed,
+        "kind": kind,
+        "epochs": 4,
+        "batch": batch,
+    }
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     run_node(
-        node, "problem.mjs", module(tmp_path, "quadratic.js"), tmp_path / "spec.json", tmp_path / "out"
+        node,
+        "problem.mjs",
+        module(tmp_path, "quadratic.js"),
+        tmp_path / "spec.json",
+        tmp_path / "out",
     )
     problem = QuadraticProblem.sample(functions, dim, seed=seed)
     order = make_order(kind, num_functions=functions, epochs=4, batch_size=batch, seed=seed)
@@ -111,7 +131,9 @@ def test_front_end_measures_as_the_library(node, tmp_path):
     ]  # fmt: skip
     curves = [sawtooth.run(one) for one in settings]
     (tmp_path / "loss").write_bytes(b"".join(curve.loss.tobytes() for curve in curves))
-    text = run_node(node, "measure.mjs", module(tmp_path, "measure.js"), tmp_path / "loss", 1000, 100)
+    text = run_node(
+        node, "measure.mjs", module(tmp_path, "measure.js"), tmp_path / "loss", 1000, 100
+    )
     shapes = set()
     for found, curve in zip(json.loads(text), curves, strict=True):
         assert found["diverged"] == bool(curve.diverged)
@@ -126,6 +148,44 @@ def test_front_end_measures_as_the_library(node, tmp_path):
     assert len(shapes) >= 2
 
 
+def test_small_explorers_compute_as_the_library(node, tmp_path):
+    rng = np.random.default_rng(5)
+    signed = [[float(x) for x in rng.normal(size=3)] for _ in range(10)]
+    positive = [[float(x) for x in rng.exponential(size=3)] for _ in range(10)]
+    similar = [SimilarityExplorer()] + [
+        SimilarityExplorer(gradient=a, m=b, v_before=c, g_squared=d)
+        for a, b, c, d in zip(signed, signed[::-1], positive, positive[::-1], strict=True)
+        if a != b
+    ]
+    samples = [
+        TwoSampleExplorer(sequence=sequence, momentum=momentum, x0=x0)
+        for sequence in ("AB,BA", "AB,AB")
+        for momentum, x0 in ((0.0, 0.5), (0.9, -2.0), (0.35, 1.7))
+    ]
+    why = [
+        WhyExplorer(order=order, batch_size=batch, seed=seed)
+        for order in ORDERS
+        for batch, seed in ((100, 0), (200, 4))
+    ]
+    jobs = {
+        name: [one.settings for one in explorers]
+        for name, explorers in (("similarity", similar), ("samples", samples), ("orders", why))
+    }
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    for name in ("similarity.js", "two_samples.js", "why.js"):
+        module(tmp_path, name)
+    found = json.loads(run_node(node, "small.mjs", tmp_path, tmp_path / "jobs.json"))
+    for values, explorer in zip(found["similarity"], similar, strict=True):
+        np.testing.assert_allclose(values, explorer.cosine, rtol=1e-9, atol=1e-12)
+    for values, explorer in zip(found["samples"], samples, strict=True):
+        np.testing.assert_allclose(values, explorer.loss, rtol=1e-12, atol=1e-12)
+    for values, explorer in zip(found["orders"], why, strict=True):
+        np.testing.assert_allclose(np.array(values, float), explorer.staleness, rtol=1e-12)
+    for order, values in found["expected"].items():
+        if values:
+            assert values == mean_staleness(order, 50).tolist()
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_each_front_end_is_one_module_without_imports(node, tmp_path, script):
     text = front_end(f"{script}.js")
@@ -138,7 +198,9 @@ def test_each_front_end_is_one_module_without_imports(node, tmp_path, script):
 
 
 def test_importing_the_library_does_not_import_widgets():
-    code = "import sys, esp_lib; print([m for m in ('ipywidgets', 'anywidget') if m in sys.modules])"
+    code = (
+        "import sys, esp_lib; print([m for m in ('ipywidgets', 'anywidget') if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -164,14 +226,20 @@ def test_explorer_takes_the_front_ends_losses_for_the_same_settings():
     assert not np.array_equal(explorer.loss, drawn)  # those were for other settings
 
 
-def test_each_control_is_linked_to_the_plot():
-    explorer = SawtoothExplorer()
-    from ipywidgets import Widget
-
-    # Every linkable trait of the plot is the target of one link.
-    wanted = {name for name in explorer.plot.traits() if re.search(r"_(text|slider|index)$", name)}
-    links = [w for w in Widget.widgets.values() if type(w).__name__ == "Link"]
-    assert wanted == {link.target[1] for link in links if link.target[0] is explorer.plot}
+@pytest.mark.parametrize(
+    "make", [SawtoothExplorer, SimilarityExplorer, TwoSampleExplorer, WhyExplorer]
+)
+def test_each_control_is_linked_to_the_plot(make):
+    explorer = make()
+    models = dependency_state(explorer, drop_defaults=False)
+    plot = f"IPY_MODEL_{explorer.plot.model_id}"
+    links = [m["state"] for m in models.values() if m["model_name"] == "LinkModel"]
+    wanted = [name for name in explorer.plot.traits() if re.search(r"_(text|slider|index)$", name)]
+    if not explorer.preset_list:
+        wanted.remove("preset_index")
+    assert sorted(link["target"][1] for link in links if link["target"][0] == plot) == sorted(
+        wanted
+    )
 
 
 def test_python_settings_reach_the_controls():

@@ -9,7 +9,8 @@
 4. Quiet: theme options without which the pages log an error or show two search fields.
    (`_config.yml` lists the extensions by name: sphinx-thebe, which Jupyter Book adds by default,
    writes its scripts twice and throws on pages that have no live code.)
-5. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
+5. Weight: MathJax only where there are formulas.
+6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
 """
 
 from __future__ import annotations
@@ -57,15 +58,16 @@ def repository_options(url: str, branch: str) -> dict[str, Any]:
 
 def configure(app: Sphinx, config: Config) -> None:
     """Complete the configuration (event `config-inited`)."""
-    config.html_static_path += [str(BOOK / "css"), str(BOOK / "js")]
+    static = [BOOK / "css", BOOK / "js"]
     if has_assets():
-        config.html_static_path.append(str(VENDOR))
+        static.append(VENDOR)
         config.nb_ipywidgets_js = {WIDGETS: {"defer": "defer"}}
         config.mathjax_path = MATHJAX
         logger.info("page assets: served by the book itself")
     else:
         logger.info("page assets: public CDN (run `npm ci && npm run build` in frontend/)")
-    # One name for the root of MathJax 3's options; the menu makes formulas keyboard stops.
+    config.html_static_path = [*config.html_static_path, *map(str, static)]
+    # MathJax's menu would make every formula a stop of the keyboard.
     config.mathjax3_config = {"options": {"enableMenu": False}, **(config.mathjax3_config or {})}
 
     url = os.environ.get("ESP_REPOSITORY_URL", "").strip()
@@ -75,9 +77,28 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_context = {"default_mode": "auto", **config.html_context}
 
 
+def drop_unused_mathjax(
+    app: Sphinx, pagename: str, _: str, context: dict[str, Any], *__: Any
+) -> None:
+    """Leave MathJax out of pages without a formula (event `html-page-context`).
+
+    Sphinx loads it on the root page as soon as any page of the book has one.
+    """
+    if app.env.get_domain("math").data["has_equations"].get(pagename):
+        return
+    scripts = context["script_files"]
+    scripts[:] = [
+        script
+        for script in scripts
+        if not str(getattr(script, "filename", "")).endswith(app.config.mathjax_path)
+        and not getattr(script, "attributes", {}).get("body", "").startswith("window.MathJax")
+    ]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("config-inited", configure, priority=400)
+    app.connect("html-page-context", drop_unused_mathjax, priority=900)
     app.add_css_file("esp.css", priority=900)
     app.add_css_file("esp-widgets.css", priority=900)
     app.add_js_file("esp.js", priority=900, defer="defer")

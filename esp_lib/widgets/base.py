@@ -26,11 +26,11 @@ class Plot(anywidget.AnyWidget):
     _css = style()
 
     name = traitlets.Unicode().tag(sync=True)
-    fields = traitlets.List().tag(sync=True)
+    fields: Any = traitlets.List().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
     pinned = traitlets.Dict().tag(sync=True)  # settings of the reference curve; {} for none
     can_pin = traitlets.Bool(False).tag(sync=True)
-    presets = traitlets.List().tag(sync=True)  # [{label, settings, pinned}]
+    presets: Any = traitlets.List().tag(sync=True)  # [{label, settings, pinned}]
     preset_index = traitlets.Int(0).tag(sync=True)  # 0: none of them
     result = traitlets.Dict().tag(sync=True)  # headline numbers, from the front end
     result_loss = traitlets.Bytes().tag(sync=True)  # float64, from the front end
@@ -118,12 +118,12 @@ class Explorer(widgets.Box):
         for field in self.field_list:
             value = self.plot.settings[field.name]
             if isinstance(field, Choice):
-                self.plot.set_trait(f"{field.name}_index", field.options.index(value))  # type: ignore[arg-type]
+                self.plot.set_trait(f"{field.name}_index", field.options.index(value))
                 continue
             text = ", ".join(map(shown, value)) if isinstance(value, list) else shown(value)
             self.plot.set_trait(f"{field.name}_text", text)
             if isinstance(field, Number) and field.step:
-                self.plot.set_trait(f"{field.name}_slider", float(value))  # type: ignore[arg-type]
+                self.plot.set_trait(f"{field.name}_slider", float(value))
 
     def _controls(self) -> list[widgets.Widget]:
         boxes = [self._control(field) for field in self.field_list]

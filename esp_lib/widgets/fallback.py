@@ -6,22 +6,17 @@ loaded. Colours are the book's CSS variables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from esp_lib.figures import COLORS
+
 WIDTH, HEIGHT = 640, 368  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 40
-HEX = {
-    "blue": "#0b62a8",
-    "orange": "#b35309",
-    "green": "#09765a",
-    "purple": "#8a3f94",
-    "grey": "#6a737d",
-}
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,9 @@ def line_figure(name: str, lines: Sequence[Line], x_label: str, y_label: str, ca
     def to_y(y: float) -> float:
         return HEIGHT - BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - BOTTOM - TOP)
 
-    parts = []
-    for value in ticks(x0, x1):
-        parts.append(_text(to_x(value), HEIGHT - BOTTOM + 16, "middle", f"{value:g}"))
+    parts = [
+        _text(to_x(value), HEIGHT - BOTTOM + 16, "middle", f"{value:g}") for value in ticks(x0, x1)
+    ]
     for value in ticks(y0, y1):
         at = to_y(value)
         parts.append(
@@ -67,14 +62,14 @@ def line_figure(name: str, lines: Sequence[Line], x_label: str, y_label: str, ca
         path = "L".join(
             f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in points if np.isfinite([x, y]).all()
         )
-        color = f"var(--esp-{line.color},{HEX[line.color]})"
+        color = f"var(--esp-{line.color},{COLORS[line.color]})"
         look = "stroke-width:1.5;stroke-opacity:.55" if line.faint else "stroke-width:2"
         parts.append(f'<path d="M{path}" style="fill:none;stroke:{color};{look}"/>')
     parts.extend(_labels(lines, to_y))
-    names = ", ".join(line.label for line in lines)
+    alt = escape(f"{y_label} against {x_label}: {', '.join(line.label for line in lines)}")
     return (
         f'<figure class="esp-figure esp-fallback" data-for="{name}">'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(f"{y_label} against {x_label}: {names}")}"'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{alt}"'
         f' font-size="12.5" font-family="sans-serif">{"".join(parts)}</svg>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
@@ -93,16 +88,17 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
 def _text(
     x: float, y: float, anchor: str, text: str, color: str = "var(--esp-soft,#57606a)"
 ) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:{color}">{escape(text)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} style="fill:{color}">{escape(text)}</text>'
 
 
-def _labels(lines: Sequence[Line], to_y) -> list[str]:  # type: ignore[no-untyped-def]
+def _labels(lines: Sequence[Line], to_y: Callable[[float], float]) -> list[str]:
     """Each line's name above its end, pushed apart."""
     placed: list[tuple[float, Line]] = []
     for line in lines:
         y = np.asarray(line.y, float)
         tail = y[np.isfinite(y)][-max(1, y.size // 5) :]
-        placed.append((to_y(tail.max()) - 8, line))
+        placed.append((to_y(float(tail.max())) - 8, line))
     texts, below = [], float("inf")
     for at, line in sorted(placed, key=lambda item: -item[0]):
         below = max(TOP + 14.0, min(at, below - 16))
@@ -112,7 +108,7 @@ def _labels(lines: Sequence[Line], to_y) -> list[str]:  # type: ignore[no-untype
                 below,
                 "end",
                 line.label,
-                f"var(--esp-{line.color},{HEX[line.color]})",
+                f"var(--esp-{line.color},{COLORS[line.color]})",
             )
         )
     return texts

@@ -92,10 +92,10 @@ class SawtoothExplorer(Explorer):
     field_list = FIELDS
     defaults = DEFAULTS
     preset_list = tuple(presets())
-    pinned_at_start: Mapping[str, Value] | None = {"beta2": 0.999}  # noqa: RUF012
+    pinned_at_start: Mapping[str, Value] | None = {"beta2": 0.999}
     caption = (
-        "Training loss of the incremental quadratic problem at the settings of the explorer, with a "
-        "fainter curve for comparison. With JavaScript this figure is live."
+        "Training loss of the incremental quadratic problem at the settings of the explorer, with "
+        "a fainter curve for comparison. With JavaScript this figure is live."
     )
 
     def __init__(self, device: str = "cpu", **settings: Any) -> None:
@@ -119,7 +119,7 @@ class SawtoothExplorer(Explorer):
         lines = []
         for settings, faint in ((self.plot.pinned, True), (self.settings, False)):
             if settings:
-                every = int(settings["every"])
+                every = int(settings["every"])  # type: ignore[arg-type]
                 curve = run(settings, self.device)
                 label = f"β₂ {settings['beta2']}"
                 color = color_of(settings)

@@ -5,6 +5,9 @@ Source: Fig. 16 of Liu and Ma (2025), the 3-dimensional example.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,10 +61,12 @@ class SimilarityExplorer(Explorer):
     @property
     def cosine(self) -> NDArray[np.float64]:
         """The curve of the explorer: (101,) cosines for beta2 from 0 to 1."""
-        names = ("gradient", "m", "v_before", "g_squared")
-        vectors = [np.asarray(self.settings[name], float) for name in names]
+        now: Mapping[str, Any] = self.settings
+        beta2 = np.linspace(0, 1, POINTS)
         with np.errstate(invalid="ignore"):
-            return update_similarity(*vectors, np.linspace(0, 1, POINTS), EPS)[1]
+            return update_similarity(
+                now["gradient"], now["m"], now["v_before"], now["g_squared"], beta2, EPS
+            )[1]
 
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""

@@ -51,8 +51,8 @@ class WhyExplorer(Explorer):
     field_list = FIELDS
     defaults = DEFAULTS
     caption = (
-        "Mean number of steps since the functions of a batch were last visited, against the step of "
-        "the epoch. With JavaScript this figure is live, and shows the loss beside it."
+        "Mean number of steps since the functions of a batch were last visited, against the step "
+        "of the epoch. With JavaScript this figure is live, and shows the loss beside it."
     )
 
     @property

@@ -1,0 +1,171 @@
+"""How fast and how heavy the sawtooth explorer is on the built landing page, in Chromium.
+
+`python -m benchmarks.explorer [HTML FOLDER]` measures, on a server of this machine,
+
+- latency: from a key press on the beta2 slider to the frame that shows the new curve is painted;
+- first curve: from the start of navigation to the first live curve being painted;
+- weight: what the browser receives for the page, each file gzipped at level 6;
+
+prints a table and writes it to `benchmarks/explorer.md`. Chromium is Debian's; `ESP_CHROMIUM`
+names another.
+"""
+
+import functools
+import gzip
+import os
+import platform
+import statistics
+import sys
+import threading
+from datetime import UTC, datetime
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROMIUM = os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+PAGE = "book/index.html"
+PRESSES = 60
+VISITS = 7
+LIVE = "() => document.querySelector('[data-explorer=\"sawtooth\"]')"
+
+# Presses a key, and waits until the state of a later drawing, written after its frame was painted.
+PRESS = """
+async (presses) => {
+  const root = document.querySelector('[data-explorer="sawtooth"]');
+  const handle = root.querySelector('.esp-field-beta2 .noUi-handle');
+  const times = [];
+  for (let k = 0; k < presses; k++) {
+    const key = 'ArrowLeft'; // every press asks for a curve that was not computed before
+    const drawn = new Promise((done) => {
+      const value = () => JSON.parse(root.dataset.state).settings.beta2;
+      const before = value();
+      const watch = new MutationObserver(() => {
+        if (value() === before) return;
+        watch.disconnect();
+        done(performance.now());
+      });
+      watch.observe(root, {attributeFilter: ['data-state']});
+    });
+    const event = new KeyboardEvent('keydown', {key, bubbles: true});
+    const began = performance.now();
+    handle.dispatchEvent(event);
+    times.push(await drawn - began);
+    handle.dispatchEvent(new KeyboardEvent('keyup', {key, bubbles: true}));
+    await new Promise((done) => setTimeout(done, 40 + 13 * (k % 5)));
+  }
+  return times;
+}
+"""
+
+FIRST = """
+() => new Promise((done) => {
+  const look = () => document.querySelector('[data-explorer="sawtooth"]')
+    ? done(performance.now()) : setTimeout(look, 2);
+  look();
+})
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves a folder and says nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Leave the terminal to the table."""
+
+
+def measure_latency(browser: Browser, url: str) -> list[float]:
+    """Milliseconds from key press to painted drawing, one a press."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(url)
+    page.wait_for_function(LIVE)
+    page.wait_for_timeout(2500)  # the first drawing's animation is over
+    times: list[float] = page.evaluate(PRESS, PRESSES)
+    page.close()
+    return times
+
+
+def measure_first_curve(browser: Browser, url: str) -> float:
+    """Milliseconds from navigation to the first live curve, with an empty cache."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto(url, wait_until="commit")
+    found: float = page.evaluate(FIRST)
+    context.close()
+    return found
+
+
+def measure_weight(browser: Browser, url: str) -> dict[str, int]:
+    """Gzipped bytes of each file that the page loads."""
+    weights: dict[str, int] = {}
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+
+    def note(response) -> None:
+        if response.url.startswith("http") and response.ok:
+            weights[response.url.split("?")[0]] = len(gzip.compress(response.body(), 6))
+
+    page.on("response", note)
+    page.goto(url, wait_until="networkidle")
+    page.wait_for_function(LIVE)
+    page.wait_for_timeout(500)
+    page.close()
+    return weights
+
+
+def table(latency: list[float], first: list[float], weights: dict[str, int], version: str) -> str:
+    """The three measurements as Markdown, with their goals."""
+    ranked = sorted(latency)
+    spread = f"{ranked[len(ranked) // 10]:.0f} to {ranked[-len(ranked) // 10]:.0f}"
+    heaviest = sorted(weights.items(), key=lambda item: -item[1])[:4]
+    rows = [
+        ("input event to painted drawing, median (middle 80 %)",
+         f"{statistics.median(latency):.1f} ms ({spread})", "at most 40 ms"),
+        ("navigation to first live curve, median (slowest)",
+         f"{statistics.median(first):.0f} ms ({max(first):.0f})", "at most 1,200 ms"),
+        ("landing page, gzipped", f"{sum(weights.values()) / 1e6:.2f} MB", "at most 1.4 MB"),
+    ]  # fmt: skip
+    parts = "; ".join(f"{name.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for name, size in heaviest)
+    lines = [
+        "# The explorer on the landing page",
+        "",
+        "Written by `python -m benchmarks.explorer` after `make book`.",
+        "",
+        "| what | measured | goal |",
+        "| --- | --- | --- |",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        f"{PRESSES} key presses, {VISITS} visits with an empty cache, {len(weights)} files; the "
+        f"heaviest: {parts}.",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d}, Chromium {version}, {os.cpu_count()} cores, "
+        f"{platform.machine()}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print and write the table."""
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "_build/html")
+    if not (folder / PAGE).exists():
+        raise SystemExit(f"no {PAGE} in {folder}: run `make book` first")
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/{PAGE}"
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        print("measuring the first curve", flush=True)
+        first = [measure_first_curve(browser, url) for _ in range(VISITS)]
+        print("measuring latency", flush=True)
+        latency = measure_latency(browser, url)
+        print("weighing the page", flush=True)
+        text = table(latency, first, measure_weight(browser, url), browser.version)
+        browser.close()
+        server.shutdown()
+    print(text)
+    (ROOT / "benchmarks/explorer.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

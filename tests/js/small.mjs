@@ -1,0 +1,28 @@
+// The small explorers' arithmetic: `node small.mjs FOLDER JOBS`, JOBS is JSON; prints JSON.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [folder, jobsPath] = process.argv.slice(2);
+const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)));
+const { cosine } = await load("similarity");
+const two = await load("two_samples");
+const why = await load("why");
+const { makeOrder, staleness } = await load("quadratic");
+const { similarity, samples, orders } = JSON.parse(readFileSync(jobsPath, "utf8"));
+
+const answer = {
+  similarity: similarity.map((job) => Array.from({ length: 101 }, (_, k) => cosine(job, k / 100))),
+  samples: samples.map((job) => Array.from(two.run(job).loss)),
+  orders: orders.map(({ order, seed, batch_size: batch }) =>
+    Array.from(staleness(makeOrder(order, 10000, 10, batch, seed), 10000, batch)),
+  ),
+  expected: Object.fromEntries(
+    Object.entries(why.EXPECTED).map(([name, rule]) => [
+      name,
+      rule && Array.from({ length: 50 }, (_, q) => rule(q, 50)),
+    ]),
+  ),
+};
+console.log(JSON.stringify(answer));
