@@ -127,7 +127,7 @@ lock:  ## rewrite requirements.lock (LOCK_PYTHONS="python3.11 python3.12")
 
 clean:  ## remove what the commands wrote: the book, bundles and caches
 	@echo "== removing _build, book/vendor and caches"
-	@rm -rf _build build book/vendor .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf _build build book/vendor .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find . -path ./$(VENV) -prune -o -path ./frontend/node_modules -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
 
