@@ -219,8 +219,12 @@ def test_explorer_has_the_losses_of_simulate():
 def test_explorer_takes_the_front_ends_losses_for_the_same_settings():
     explorer = SawtoothExplorer()
     drawn = np.linspace(3, 1, 1000)
-    explorer.plot.result = {"settings": explorer.settings}
-    explorer.plot.result_loss = drawn.tobytes()
+    # as ipywidgets hands over a front end's message
+    message = {
+        "result": {"settings": explorer.settings},
+        "result_loss": memoryview(drawn.tobytes()),
+    }
+    explorer.plot.set_state(message)
     assert np.array_equal(explorer.loss, drawn)
     explorer.set(seed=1)
     assert not np.array_equal(explorer.loss, drawn)  # those were for other settings

@@ -33,7 +33,7 @@ class Plot(anywidget.AnyWidget):
     presets: Any = traitlets.List().tag(sync=True)  # [{label, settings, pinned}]
     preset_index = traitlets.Int(0).tag(sync=True)  # 0: none of them
     result = traitlets.Dict().tag(sync=True)  # headline numbers, from the front end
-    result_loss = traitlets.Bytes().tag(sync=True)  # float64, from the front end
+    result_loss = traitlets.CBytes().tag(sync=True)  # float64, from the front end (as a memoryview)
 
 
 def plot_class(script: str, fields: Sequence[Field]) -> type[Plot]:
