@@ -115,9 +115,10 @@ export function describe(result) {
   if (result.diverged) return "The run diverges: its loss ends above where it began.";
   const end = `The last epoch's mean loss is ${short(result.final)}.`;
   if (result.shape === "none") return `No sawtooth: the loss does not drop at epoch boundaries. ${end}`;
-  const rise = { linear: "in a straight line", concave: "fast, then slower", convex: "slowly, then faster" };
+  const rise = { linear: "evenly", concave: "fast, then slower", convex: "slowly, then faster" };
   return (
-    `Sawtooth: at each epoch boundary the loss drops by ${short(result.drop)}; within an epoch it ` +
-    `rises ${rise[result.shape]} (${result.shape}), with amplitude ${short(result.amplitude)}. ${end}`
+    `Sawtooth: at each epoch boundary the loss drops by ${short(result.drop)}. Within an epoch, ` +
+    `apart from the trend, it rises ${rise[result.shape]} (${result.shape}); the amplitude is ` +
+    `${short(result.amplitude)}. ${end}`
   );
 }

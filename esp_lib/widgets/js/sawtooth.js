@@ -3,6 +3,7 @@
 import { axisFor, createChart } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
 import { describe, measure } from "./measure.js";
+import { numberText } from "./settings.js";
 import { createSimulator } from "./simulator.js";
 
 const FUNCTIONS = 10000;
@@ -35,9 +36,9 @@ function nameOf(settings, other) {
   const extra = [
     differs("optimizer") && settings.optimizer,
     differs("order") && settings.order,
-    differs("eps") && `ε ${settings.eps}`,
+    differs("eps") && `ε ${numberText(settings.eps)}`,
     differs("beta1") && settings.optimizer !== "SGD" && `β₁ ${settings.beta1}`,
-    differs("lr") && `α ${settings.lr}`,
+    differs("lr") && `learning rate ${numberText(settings.lr)}`,
     differs("batch_size") && `batch ${settings.batch_size}`,
     differs("seed") && `seed ${settings.seed}`,
   ].filter(Boolean);
