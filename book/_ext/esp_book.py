@@ -4,7 +4,8 @@
    widgets and MathJax from the book itself; if not, from the public CDNs that MyST-NB and Sphinx
    name by default (https://myst-nb.readthedocs.io, option `nb_ipywidgets_js`).
 2. Repository buttons. `ESP_REPOSITORY_URL` (and `ESP_REPOSITORY_BRANCH`, "main" if not set) give
-   the source, edit, issue, Colab and Binder buttons. Without it there are none.
+   the source, edit and issue buttons, and Colab and Binder on notebooks. Without it there are
+   none.
 3. The look: `book/css/`.
 4. Quiet: theme options without which the pages log an error or show two search fields.
    (`_config.yml` lists the extensions by name: sphinx-thebe, which Jupyter Book adds by default,
@@ -95,10 +96,21 @@ def drop_unused_mathjax(
     ]
 
 
+def drop_launch_buttons_of_text(
+    app: Sphinx, pagename: str, _: str, context: dict[str, Any], *__: Any
+) -> None:
+    """No Colab or Binder on pages that are text in the repository: neither runs those."""
+    if context.get("page_source_suffix") == ".ipynb" or "header_buttons" not in context:
+        return
+    buttons = context["header_buttons"]
+    buttons[:] = [button for button in buttons if button.get("label") != "launch-buttons"]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("config-inited", configure, priority=400)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
+    app.connect("html-page-context", drop_launch_buttons_of_text, priority=900)
     app.add_css_file("esp.css", priority=900)
     app.add_css_file("esp-widgets.css", priority=900)
     app.add_js_file("esp.js", priority=900, defer="defer")
