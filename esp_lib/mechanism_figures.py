@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib.figures import CYCLE, GREEN, GREY, INK, PURPLE, SOFT, panel
+from esp_lib.figures import COLORS, CYCLE, GREEN, GREY, INK, PURPLE, SOFT, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,8 +110,9 @@ def trajectory(
         x, y, _ = proj_transform(*tip, ax.get_proj())
         left = tip[1] < -0.2 * np.abs(direction).max()  # dim 2 points away from the reader
         ax.annotate(
-            label, (x, y), xytext=(-6 if left else 7, -6), textcoords="offset points",
-            ha="right" if left else "left", color=color, fontsize=8.5,
+            label, (x, y), xytext=(-6 if left else 7, 6 if tip is arrow else -6),
+            textcoords="offset points", ha="right" if left else "left", color=color, fontsize=8.5,
+            bbox={"facecolor": COLORS["paper"], "edgecolor": "none", "pad": 0.3},
         )  # fmt: skip
     return ax
 
