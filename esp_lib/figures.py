@@ -255,7 +255,7 @@ def _shorten(tag: re.Match[str]) -> str:
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", tag[0])
 
 
-def page_svg(figure: "Figure", prefix: str) -> str:
+def page_svg(figure: Any, prefix: str) -> str:
     """The figure as an SVG element for a page: no size, unique ids, colours as CSS variables."""
     import matplotlib as mpl
 
