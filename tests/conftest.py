@@ -1,22 +1,33 @@
-"""Fixtures that several test files share: the built book, Chromium, Node.
+"""Fixtures that several test files share: the built book, a server of it, Chromium, Node.
 
 - `ESP_BUILT_BOOK=FOLDER` names an HTML folder to test instead of building one.
 - `ESP_CHROMIUM=PATH` names the browser; by default Debian's.
 - `ESP_REQUIRE_BROWSER=1` makes a missing browser or Node a failure instead of a skip.
 """
 
+import functools
 import os
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests import browsing
 
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 CHROMIUM = Path(os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium"))
 SOURCES = ("_config.yml", "_toc.yml", "book", "esp_lib", "results", "frontend/package-lock.json")
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+LOCAL = ("file:", "blob:", "data:", "http://127.0.0.1:")
 
 
 def newest(path: Path) -> float:
@@ -78,3 +89,70 @@ def node() -> str:
     require(program is not None, "no Node on this machine")
     assert program is not None
     return program
+
+
+@pytest.fixture(scope="session")
+def book(built_book):
+    """The HTML folder; it has to be the self-hosted kind."""
+    bundle = built_book / "_static/esp-vendor/widgets.js"
+    require(
+        bundle.exists(), "the pages' JavaScript was not bundled (no Node when the book was built)"
+    )
+    return built_book
+
+
+@pytest.fixture(scope="session")
+def site(book):
+    """Address of the book on a server of this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")  # Playwright holds the event loop: give it back after each file
+def browser(chromium):
+    """Chromium, headless."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield program
+        program.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """A function that opens pages and notes what goes wrong on them; checked when the test ends."""
+    wrong, contexts = [], []
+
+    def note_request(route):
+        if route.request.url.startswith(LOCAL):
+            route.continue_()
+        else:
+            wrong.append(f"request to {route.request.url}")
+            route.abort()
+
+    def open_one(url, *, width=1440, theme="light", wait=True, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, **options
+        )
+        contexts.append(context)
+        context.route("**/*", note_request)
+        page = context.new_page()
+        page.on("console", lambda m: m.type == "error" and wrong.append(f"console: {m.text}"))
+        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+        page.goto(url)
+        if wait:
+            browsing.wait_for_explorers(page)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert wrong == []

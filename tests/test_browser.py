@@ -1,193 +1,24 @@
-"""The built pages in Chromium: live without a network, for everyone, in both themes and widths.
+"""The explorers of the built pages in Chromium: live without a network, for everyone.
 
 Requests that leave the machine are refused and recorded; one of them, or one console error, fails
-the test in which it happened. Screenshots go to `_build/screenshots/`.
+the test in which it happened (fixture `open_page`).
 """
 
 import contextlib
-import functools
 import json
 import re
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from types import SimpleNamespace
 
 import pytest
-import yaml
 
 from esp_lib import measure
 from esp_lib.widgets import sawtooth
-from tests.conftest import ROOT, require
+from tests.browsing import drawing, explorer, field, state, type_in, wait_for
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(chapter["file"] for chapter in TOC["chapters"])]
 PLAY, LANDING = "book/play", "book/index"
 EXPLORERS = ("sawtooth", "why", "two-samples", "similarity")
-AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
-SHOTS = ROOT / "_build" / "screenshots"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-]  # fmt: skip
-LOCAL = ("file:", "blob:", "data:", "http://127.0.0.1:")
-
-
-@pytest.fixture(scope="module")
-def book(built_book):
-    """The HTML folder; it has to be the self-hosted kind."""
-    bundle = built_book / "_static/esp-vendor/widgets.js"
-    require(
-        bundle.exists(), "the pages' JavaScript was not bundled (no Node when the book was built)"
-    )
-    return built_book
-
-
-@pytest.fixture(scope="module")
-def site(book):
-    """Address of the book on a server of this machine."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with playwright_api.sync_playwright() as playwright:
-        program = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield program
-        program.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """A function that opens pages and notes what goes wrong on them; checked when the test ends."""
-    wrong, contexts = [], []
-
-    def note_request(route):
-        if route.request.url.startswith(LOCAL):
-            route.continue_()
-        else:
-            wrong.append(f"request to {route.request.url}")
-            route.abort()
-
-    def open_one(url, *, width=1440, theme="light", wait=True, **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme, **options
-        )
-        contexts.append(context)
-        context.route("**/*", note_request)
-        page = context.new_page()
-        page.on("console", lambda m: m.type == "error" and wrong.append(f"console: {m.text}"))
-        page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-        page.goto(url)
-        if wait:
-            wait_for_explorers(page)
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert wrong == []
-
-
-def wait_for_explorers(page):
-    """Until every explorer of the page has drawn, and MathJax has typeset."""
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.esp-fallback')].every((f) => f.hidden)",
-        timeout=20_000,
-    )
-    page.evaluate("() => globalThis.MathJax?.startup?.promise.then(() => true)")
-
-
-def explorer(page, name="sawtooth"):
-    return page.locator(f'[data-explorer="{name}"]')
-
-
-def state(page, name="sawtooth"):
-    return json.loads(explorer(page, name).get_attribute("data-state"))
-
-
-def wait_for(page, name, condition):
-    """Until `condition`, JavaScript about the state `s`, holds."""
-    page.wait_for_function(
-        f"""() => {{
-          const s = JSON.parse(document.querySelector('[data-explorer="{name}"]').dataset.state);
-          return {condition};
-        }}""",
-        timeout=10_000,
-    )
-
-
-def drawing(page, name="sawtooth"):
-    """Everything that is drawn, as text."""
-    return explorer(page, name).locator(".esp-drawing").inner_html()
-
-
-def field(page, key, name="sawtooth"):
-    return explorer(page, name).locator(f".esp-field-{key}")
-
-
-def type_in(page, key, text, name="sawtooth"):
-    box = field(page, key, name).locator("input")
-    box.fill(text)
-    box.press("Enter")
-    box.blur()
-
-
-# ------------------------------------------------------------------------------------- every page
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_page_is_whole_in_both_widths(open_page, site, name, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
-    page = open_page(f"{site}/{name}.html", theme=theme, reduced_motion="reduce")
-    assert page.evaluate("document.documentElement.dataset.theme") == theme
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.add_script_tag(path=AXE)
-    for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)
-        page.screenshot(
-            path=SHOTS / f"{name.split('/')[-1]}-{theme}-{width}.png",
-            full_page=True,
-            timeout=60_000,
-        )
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-        violations = [
-            (
-                one["id"],
-                [node["target"] for node in one["nodes"]][:3],
-                one["nodes"][0]["failureSummary"],
-            )
-            for one in found["violations"]
-        ]
-        assert violations == []
-        assert found["passes"]  # there was something to look at
-
-
-def test_no_page_names_another_host_for_what_it_loads(book):
-    loads = re.compile(
-        r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\ssrc=\"(?:https?:)?//"
-        r"|<link\b(?=[^>]*rel=\"(?:stylesheet|preload|icon|modulepreload|preconnect|dns-prefetch))"
-        r"[^>]*href=\"(?:https?:)?//"
-        r"|@import\s+(?:url\()?[\"']?(?:https?:)?//",
-        re.IGNORECASE,
-    )
-    pages = list(book.rglob("*.html"))
-    assert len(pages) > len(PAGES)
-    assert {p.name: m.group() for p in pages if (m := loads.search(p.read_text("utf-8")))} == {}
 
 
 # ---------------------------------------------------------------------------- explorers: are live
@@ -452,45 +283,3 @@ def test_static_figure_stays_where_the_scripts_cannot_be_loaded(browser, site):
         page.goto(f"{site}/{LANDING}.html")
         page.wait_for_timeout(800)
         assert page.locator(".esp-fallback").is_visible()
-
-
-# ------------------------------------------------------------------- the extension behind the pages
-
-
-@pytest.fixture
-def extension(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
-    return pytest.importorskip("esp_book")
-
-
-def fake_config():
-    return SimpleNamespace(
-        html_static_path=[], html_theme_options={}, html_context={}, mathjax3_config=None,
-        mathjax_path="https://cdn/mathjax.js", nb_ipywidgets_js={"https://cdn/embed.js": {}},
-    )  # fmt: skip
-
-
-def test_without_bundles_the_cdn_defaults_stay(extension, monkeypatch, tmp_path):
-    config = fake_config()
-    monkeypatch.setattr(extension, "VENDOR", tmp_path)
-    monkeypatch.setattr(extension.has_assets, "__defaults__", (tmp_path,))
-    extension.configure(None, config)
-    assert config.mathjax_path == "https://cdn/mathjax.js"
-    assert config.nb_ipywidgets_js == {"https://cdn/embed.js": {}}
-    assert str(tmp_path) not in config.html_static_path
-
-
-def test_buttons_need_the_repositorys_address(extension, monkeypatch):
-    monkeypatch.delenv("ESP_REPOSITORY_URL", raising=False)
-    config = fake_config()
-    extension.configure(None, config)
-    assert "http" not in json.dumps(config.html_theme_options)
-    monkeypatch.setenv("ESP_REPOSITORY_URL", "https://github.com/someone/something/")
-    monkeypatch.setenv("ESP_REPOSITORY_BRANCH", "next")
-    config = fake_config()
-    extension.configure(None, config)
-    options = config.html_theme_options
-    assert options["repository_url"] == "https://github.com/someone/something"
-    assert options["repository_branch"] == "next"
-    assert all(value for key, value in options.items() if key.startswith("use_"))
-    assert set(options["launch_buttons"]) >= {"binderhub_url", "colab_url"}

@@ -2,7 +2,7 @@
 // size of the drawing is the size of its box, so it never jumps.
 
 const SVG = "http://www.w3.org/2000/svg";
-const MARGIN = { top: 18, right: 16, bottom: 40, left: 52 };
+const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
   const node = document.createElementNS(SVG, name);

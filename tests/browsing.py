@@ -1,0 +1,47 @@
+"""What a reader does with the explorers of a page, as functions of a Playwright page."""
+
+import json
+
+
+def wait_for_explorers(page):
+    """Until every explorer of the page has drawn, and MathJax has typeset."""
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.esp-fallback')].every((f) => f.hidden)",
+        timeout=20_000,
+    )
+    page.evaluate("() => globalThis.MathJax?.startup?.promise.then(() => true)")
+
+
+def explorer(page, name="sawtooth"):
+    return page.locator(f'[data-explorer="{name}"]')
+
+
+def state(page, name="sawtooth"):
+    return json.loads(explorer(page, name).get_attribute("data-state"))
+
+
+def wait_for(page, name, condition):
+    """Until `condition`, JavaScript about the state `s`, holds."""
+    page.wait_for_function(
+        f"""() => {{
+          const s = JSON.parse(document.querySelector('[data-explorer="{name}"]').dataset.state);
+          return {condition};
+        }}""",
+        timeout=10_000,
+    )
+
+
+def drawing(page, name="sawtooth"):
+    """Everything that is drawn, as text."""
+    return explorer(page, name).locator(".esp-drawing").inner_html()
+
+
+def field(page, key, name="sawtooth"):
+    return explorer(page, name).locator(f".esp-field-{key}")
+
+
+def type_in(page, key, text, name="sawtooth"):
+    box = field(page, key, name).locator("input")
+    box.fill(text)
+    box.press("Enter")
+    box.blur()
