@@ -19,7 +19,6 @@ from esp_lib.curve import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Light-theme colours by the name of their CSS variable, --esp-<name>.
 COLORS = {
