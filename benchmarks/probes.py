@@ -6,9 +6,12 @@ Run with `python -m benchmarks.probes` in the repository's root. One core: a sin
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
+from esp_lib.chapter import commit, device_name
 from esp_lib.probes import Probes, probe
 from tests.test_probes import slow_probe
 
@@ -40,19 +43,29 @@ def seconds(run: Callable[[], object], repeats: int) -> float:
 
 
 def main() -> None:
+    """Print the table and write it beside this file."""
+    lines = ["| what | time | times faster than the slow twin |", "|---|---|---|"]
     problem, rule = QuadraticProblem.sample(), Adam(lr=0.06, beta2=0.8)
     order = make_order("reshuffle", num_functions=10_000, epochs=EPOCHS, batch_size=100)
     alone = seconds(lambda: simulate(problem, rule, order=order, epochs=EPOCHS), 11)
-    print(f"{'simulate, no probes':38s} {1e3 * alone:8.1f} ms (its steps shared by all cores)")
-    for name, probes in PROBES.items():
-        fast = seconds(partial(probe, problem, rule, probes, order=order), 11)
-        print(f"{name:38s} {1e3 * fast:8.1f} ms")
     probes = PROBES["and products with batch 100"]
-    fast = seconds(lambda: probe(problem, rule, probes, order=order), 11)
     began = time.perf_counter()
     slow_probe(problem, rule, order, 100, probes)
     slow = time.perf_counter() - began
-    print(f"{'the slow twin of the same':38s} {1e3 * slow:8.1f} ms, {slow / fast:.0f} times slower")
+    lines.append(f"| slow twin, norms and products with batch 100 | {1e3 * slow:.0f} ms | 1 |")
+    lines.append(f"| `simulate`, no probes, both cores | {1e3 * alone:.1f} ms | |")
+    for name, chosen in PROBES.items():
+        fast = seconds(partial(probe, problem, rule, chosen, order=order), 11)
+        ratio = f"{slow / fast:.0f}" if chosen is probes else ""
+        lines.append(f"| `probe`, one core: {name} | {1e3 * fast:.1f} ms | {ratio} |")
+    note = (
+        f"{EPOCHS} epochs of the paper's problem, medians of 11, on {device_name('cpu')}, "
+        f"{datetime.now(UTC):%Y-%m-%d}, {commit()}."
+    )
+    text = "\n".join([*lines, "", note]) + "\n"
+    print(text)
+    head = "# Probes against their twin\n\nRepeat with `python -m benchmarks.probes`.\n\n"
+    Path(__file__).with_suffix(".md").write_text(head + text, encoding="utf8")
 
 
 if __name__ == "__main__":

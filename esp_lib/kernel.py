@@ -24,7 +24,7 @@ from esp_lib.threefry import Words
 if TYPE_CHECKING:
     from esp_lib.quadratic import QuadraticProblem
 
-BLOCK = 256  # lanes; their x, m, v and g take 8 KiB
+BLOCK = 256  # lanes; their x, m, s and g take 8 KiB
 
 # error_model="numpy": a division by zero gives inf, as in IEEE 754, and the loops vectorize.
 _jit = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -114,40 +114,56 @@ def _run_block(
     out, a, c, x0, function, lane, start, inverse_batch,
     decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root, adaptive, use_max,
 ):  # fmt: skip
-    """All steps of one block of lanes; `out[t]` gets the block's sum of a (x - c)^2 at step t."""
+    """All steps of one block of lanes; `out[t]` gets the block's sum of a (x - c)^2 at step t.
+
+    `s` stands for sqrt(v). Where the gradient is zero it only shrinks, by sqrt(decay2), so a root
+    is taken for the visited lanes alone. Between steps `m` and `s` are kept already decayed.
+    """
     steps, lanes = out.size, x0.size
+    decay_s = np.sqrt(decay2)
     x = x0.copy()
-    m = np.zeros(lanes)
-    v = np.zeros(lanes)
-    v_max = np.zeros(lanes)
-    g = np.zeros(lanes)
+    m, s, s_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
     for t in range(steps):
         total = 0.0
         for j in range(start[t], start[t + 1]):
-            i = function[j]
-            u = x[lane[j]] - c[i]
+            i, d = function[j], lane[j]
+            u = x[d] - c[i]
             au = a[i] * u
             total += au * u
-            g[lane[j]] += 2.0 * au * inverse_batch
+            g[d] += 2.0 * au * inverse_batch
         out[t] = total
+        for j in range(start[t], start[t + 1]):
+            d = lane[j]
+            if not _visited(lane, start[t], j):
+                m[d] += weight1 * g[d]
+                s[d] = np.sqrt(s[d] * s[d] + weight2 * (g[d] * g[d]))
+                s_max[d] = max(s_max[d], s[d])
         sm, sg, rt = scale_m[t], scale_g[t], root[t]
         if not adaptive:
             for d in range(lanes):
-                m[d] = decay1 * m[d] + weight1 * g[d]
                 x[d] = shrink * x[d] - (sm * m[d] + sg * g[d])
+                m[d] *= decay1
         elif use_max:
             for d in range(lanes):
-                m[d] = decay1 * m[d] + weight1 * g[d]
-                v[d] = decay2 * v[d] + weight2 * (g[d] * g[d])
-                v_max[d] = max(v_max[d], v[d])
-                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * np.sqrt(v_max[d]) + eps)
+                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s_max[d] + eps)
+                m[d] *= decay1
+                s[d] *= decay_s
         else:
             for d in range(lanes):
-                m[d] = decay1 * m[d] + weight1 * g[d]
-                v[d] = decay2 * v[d] + weight2 * (g[d] * g[d])
-                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * np.sqrt(v[d]) + eps)
+                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s[d] + eps)
+                m[d] *= decay1
+                s[d] *= decay_s
         for j in range(start[t], start[t + 1]):
             g[lane[j]] = 0.0
+
+
+@_jit
+def _visited(lane, first, j):
+    """Whether lane[j] stands in lane[first:j] already: a batch may visit a lane twice."""
+    for k in range(first, j):  # noqa: SIM110 (Numba compiles no generator expressions)
+        if lane[k] == lane[j]:
+            return True
+    return False
 
 
 @_jit

@@ -3,7 +3,8 @@
 It runs the layout and the common form of the update rules (`optimizers`, `TwoMoment`) that
 `simulate` runs, and its losses are the same bits. It is a loop of its own so that `simulate` pays
 nothing for it. A norm or an inner product over all coordinates is a sum over blocks of lanes, so
-blocks still run one after the other, each through all its steps.
+blocks still run one after the other, each through all its steps. As in `kernel`, `s` stands for
+sqrt(v).
 """
 
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.kernel import BLOCK, Layout, _jit, make_layout
+from esp_lib.kernel import BLOCK, Layout, _jit, _visited, make_layout
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
 from esp_lib.quadratic import Group
@@ -58,8 +59,9 @@ def _probe_block(
     first = k * BLOCK
     x = start_x[first : first + BLOCK].copy()
     lanes = x.size
-    m, v, v_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
-    x_before, v_before = np.zeros(lanes), np.zeros(lanes)
+    m, s, s_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
+    x_before, s_before = np.zeros(lanes), np.zeros(lanes)
+    decay_s = np.sqrt(rule.decay2)
     batches = tape.product.shape[1]
     for t in range(tape.loss.size):
         total = 0.0
@@ -73,22 +75,28 @@ def _probe_block(
         record, state = slots.record[t], slots.state[t]
         if record >= 0 or state >= 0:
             x_before[:] = x
-            v_before[:] = v
+            s_before[:] = s
         for d in range(lanes):
-            m[d] = rule.decay1 * m[d] + rule.weight1 * g[d]
+            m[d] *= rule.decay1
+            s[d] *= decay_s
+        for j in range(visits.start[k, t], visits.start[k, t + 1]):
+            d = visits.lane[j]
+            if not _visited(visits.lane, visits.start[k, t], j):
+                m[d] += rule.weight1 * g[d]
+                s[d] = np.sqrt(s[d] * s[d] + rule.weight2 * (g[d] * g[d]))
+                s_max[d] = max(s_max[d], s[d])
+        for d in range(lanes):
             move = rule.scale_m[t] * m[d] + rule.scale_g[t] * g[d]
             if rule.adaptive:
-                v[d] = rule.decay2 * v[d] + rule.weight2 * (g[d] * g[d])
-                v_max[d] = max(v_max[d], v[d])
-                second = v_max[d] if rule.use_max else v[d]
-                move = move / (rule.root[t] * np.sqrt(second) + rule.eps)
+                second = s_max[d] if rule.use_max else s[d]
+                move = move / (rule.root[t] * second + rule.eps)
             x[d] = rule.shrink * x[d] - move
         if record >= 0:
             squares = tape.norm[record]
             for d in range(lanes):
                 squares[0] += g[d] * g[d]
                 squares[1] += m[d] * m[d]
-                squares[2] += v[d] * v[d]
+                squares[2] += s[d] ** 4
                 squares[3] += (x[d] - x_before[d]) ** 2
             row = record // steps_per_epoch * batches  # of the watched batches of this epoch
             for b in range(batches):
@@ -108,8 +116,8 @@ def _probe_block(
                 kept[0, first + d] = x_before[d]
                 kept[1, first + d] = g[d]
                 kept[2, first + d] = m[d]
-                kept[3, first + d] = v[d]
-                kept[4, first + d] = v_before[d]
+                kept[3, first + d] = s[d] ** 2
+                kept[4, first + d] = s_before[d] ** 2
         for j in range(visits.start[k, t], visits.start[k, t + 1]):
             g[visits.lane[j]] = 0.0
 

@@ -143,22 +143,33 @@ export function twoMoment({ optimizer, lr, beta1, beta2, eps }, steps) {
 // State of the block at work, allocated once: engines compile loops over such arrays best.
 const x = new Float64Array(BLOCK);
 const m = new Float64Array(BLOCK);
-const v = new Float64Array(BLOCK);
+const s = new Float64Array(BLOCK); // sqrt(v); like m already decayed between steps
 const g = new Float64Array(BLOCK);
 
-function stepAdaptive(decay1, weight1, decay2, weight2, sm, sg, rt, eps) {
-  for (let d = 0; d < BLOCK; d++) {
-    const gd = g[d];
-    const md = (m[d] = decay1 * m[d] + weight1 * gd);
-    const vd = (v[d] = decay2 * v[d] + weight2 * (gd * gd));
-    x[d] -= (sm * md + sg * gd) / (rt * Math.sqrt(vd) + eps);
+/** Take the gradients of the visited lanes, each once, into m and s. */
+function learn(lane, from, to, weight1, weight2) {
+  for (let j = from; j < to; j++) {
+    const d = lane[j];
+    let again = false;
+    for (let k = from; k < j && !again; k++) again = lane[k] === d;
+    if (again) continue;
+    m[d] += weight1 * g[d];
+    s[d] = Math.sqrt(s[d] * s[d] + weight2 * (g[d] * g[d]));
   }
 }
 
-function stepPlain(decay1, weight1, sm, sg) {
+function stepAdaptive(decay1, decayS, sm, sg, rt, eps) {
   for (let d = 0; d < BLOCK; d++) {
-    const md = (m[d] = decay1 * m[d] + weight1 * g[d]);
-    x[d] -= sm * md + sg * g[d];
+    x[d] -= (sm * m[d] + sg * g[d]) / (rt * s[d] + eps);
+    m[d] *= decay1;
+    s[d] *= decayS;
+  }
+}
+
+function stepPlain(decay1, sm, sg) {
+  for (let d = 0; d < BLOCK; d++) {
+    x[d] -= sm * m[d] + sg * g[d];
+    m[d] *= decay1;
   }
 }
 
@@ -181,15 +192,17 @@ function runBlock(layout, block, rule, x0, sums, at) {
   const { lane, start, steps, batchSize } = layout;
   const { decay1, weight1, decay2, weight2, eps, scaleM, scaleG, root, adaptive } = rule;
   const first = block * (steps + 1);
+  const decayS = Math.sqrt(decay2);
   x.fill(x0);
   m.fill(0);
-  v.fill(0);
+  s.fill(0);
   for (let t = 0; t < steps; t++) {
     const from = start[first + t];
     const to = start[first + t + 1];
     sums[at + t] = visit(layout, from, to, 1 / batchSize);
-    if (adaptive) stepAdaptive(decay1, weight1, decay2, weight2, scaleM[t], scaleG[t], root[t], eps);
-    else stepPlain(decay1, weight1, scaleM[t], scaleG[t]);
+    learn(lane, from, to, weight1, weight2);
+    if (adaptive) stepAdaptive(decay1, decayS, scaleM[t], scaleG[t], root[t], eps);
+    else stepPlain(decay1, scaleM[t], scaleG[t]);
     for (let j = from; j < to; j++) g[lane[j]] = 0;
   }
 }
