@@ -158,6 +158,23 @@ def loss_curves(
     return ax
 
 
+def signed_log(ax: "Axes", scale: float) -> None:
+    """A y axis that is linear between -scale and scale and logarithmic beyond, with a zero line.
+
+    Ticks stand at zero and at powers of ten well beyond the linear part, where they can be read.
+    """
+    ax.set_yscale("symlog", linthresh=scale)
+    ax.axhline(0, color=SOFT, linewidth=0.8)
+    lowest = int(np.floor(np.log10(scale))) + 1
+    ticks = [0.0]
+    for side, reach in ((-1, -ax.get_ylim()[0]), (1, ax.get_ylim()[1])):
+        highest = int(np.floor(np.log10(reach))) if reach > 0 else lowest - 1
+        stride = max(1, -(-(highest - lowest + 1) // 3))
+        ticks += [side * 10.0**k for k in range(highest, lowest - 1, -stride)]
+    ax.set_yticks(sorted(ticks))
+    ax.minorticks_off()
+
+
 def label_lines(ax: "Axes", size: float = 8.5) -> None:
     """Write each labelled line's name beside its right end, in its colour, moved apart."""
     lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]

@@ -159,3 +159,16 @@ def test_unknown_commands_are_refused(capsys):
 
     assert main(["paint"]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("top", [3.0, 4e4, 2e-3])
+def test_signed_log_ticks_are_few_and_apart(top):
+    ax = figures.panel()
+    ax.plot([0, 1, 2], [-0.5, 0.001, top])
+    figures.signed_log(ax, 0.002)
+    ax.figure.draw_without_rendering()
+    ticks = ax.get_yticks()
+    assert 0 in ticks
+    assert len(ticks) <= 7
+    heights = ax.transData.transform([(0, tick) for tick in ticks])[:, 1]
+    assert np.diff(heights).min() > 9
