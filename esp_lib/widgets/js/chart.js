@@ -69,11 +69,9 @@ export function createChart(box, { title, xLabel, yLabel }) {
   const svg = element("svg", { role: "img", class: "esp-chart", "aria-label": title });
   const frame = element("g", { class: "esp-axes", "aria-hidden": "true" });
   const clip = `esp-clip-${Math.random().toString(36).slice(2)}`;
-  const clipRect = element("rect");
   const clipPath = element("clipPath", { id: clip });
   const plot = element("g", { class: "esp-curves", "aria-hidden": "true", "clip-path": `url(#${clip})` });
   const labels = element("g", { class: "esp-labels", "aria-hidden": "true" });
-  clipPath.append(clipRect);
   svg.append(clipPath, frame, plot, labels);
   box.append(svg);
   let drawn = null;
@@ -88,7 +86,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
     const bottom = height - MARGIN.bottom;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const size = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top };
-    for (const [name, value] of Object.entries(size)) clipRect.setAttribute(name, value);
+    clipPath.replaceChildren(element("rect", size)); // a new one: changed ones may not be repainted
     frame.replaceChildren();
     for (const at of boundaries) {
       const line = { x1: toX(at), x2: toX(at), y1: MARGIN.top, y2: bottom, class: "esp-boundary" };
