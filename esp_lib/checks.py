@@ -20,8 +20,10 @@ def real(
     """`value` as a float64 array whose finite entries lie in the interval; else ValueError."""
     bounds = f"{'(' if low_open else '['}{low:g}, {high:g}{')' if high_open else ']'}"
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        if np.iscomplexobj(value):
+            raise TypeError
+        array = np.array(value, dtype=np.float64)  # a copy: the caller may change theirs
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} must be a number or an array of numbers, got {value!r}") from None
     inside = np.isfinite(array)
     inside &= array > low if low_open else array >= low

@@ -32,7 +32,7 @@ class Curve:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        loss = np.asarray(self.loss, dtype=np.float64)
+        loss = np.ma.filled(np.ma.asarray(self.loss).astype(np.float64), np.nan)
         if loss.ndim == 0 or loss.shape[-1] == 0:
             raise ValueError(
                 f"loss must have at least one step on its last axis, got {self.loss!r}"
@@ -47,10 +47,11 @@ class Curve:
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
-        """Shape (...,): the run ends not finite, or with a last epoch worse than its first step."""
+        """Shape (...,): not finite at the end, or a last epoch with over twice the first's loss."""
+        first = self.loss[..., : self.steps_per_epoch]
         last = self.loss[..., -self.steps_per_epoch :]
         with np.errstate(invalid="ignore", over="ignore"):
-            worse = last.mean(axis=-1) > self.loss[..., 0]
+            worse = last.mean(axis=-1) > 2 * first.mean(axis=-1)
         return ~np.isfinite(self.loss[..., -1]) | worse
 
     def every(self, n: int) -> NDArray[np.float64]:
@@ -66,6 +67,7 @@ class Curve:
 
     def epochs(self, n: int = 1) -> NDArray[np.float64]:
         """Where each window of `n` steps ends, in epochs: (steps // n,) float64."""
+        n = checks.integer("n", n, low=1, high=self.steps)
         return np.arange(1, self.steps // n + 1) * n / self.steps_per_epoch
 
     def by_epoch(self) -> NDArray[np.float64]:

@@ -10,8 +10,9 @@ gives the same bits.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
 BLOCK = 256  # lanes; their x, m, s and g take 8 KiB
 
 # error_model="numpy": a division by zero gives inf, as in IEEE 754, and the loops vectorize.
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+_options: Any = {"nogil": True, "error_model": "numpy"}
+
+
+def _jit(function: Callable[..., Any]) -> Any:
+    """Compile, and keep the result on disk where there is a place to write it."""
+    try:
+        return numba.njit(cache=True, **_options)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return numba.njit(**_options)(function)
 
 
 class Layout(NamedTuple):
@@ -75,14 +84,11 @@ def _shuffle_rows(words, n):
 
 def make_layout(order: Order, coordinate: NDArray[np.int64], dim: int, batch_size: int) -> Layout:
     """Sort the visits of `order` (epochs, num_functions) by block and then by time."""
-    used = np.zeros(dim, np.bool_)
-    used[coordinate] = True
-    place = np.cumsum(used) - 1  # coordinate -> lane, counted through all blocks
-    lanes = int(used.sum())
-    blocks = -(-lanes // BLOCK)
-    position = place[coordinate].astype(np.int32)
-    function, lane, start = _sort_visits(order.reshape(-1), position, blocks, batch_size)
-    return Layout(function, lane, start, lanes, np.flatnonzero(used))
+    used, position = np.unique(coordinate, return_inverse=True)  # lanes count through all blocks
+    blocks = -(-used.size // BLOCK)
+    visits = order.reshape(-1)
+    function, lane, start = _sort_visits(visits, position.astype(np.int32), blocks, batch_size)
+    return Layout(function, lane, start, used.size, used)
 
 
 @_jit
@@ -123,6 +129,7 @@ def _run_block(
     decay_s = np.sqrt(decay2)
     x = x0.copy()
     m, s, s_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
+    stamp = np.full(lanes, -1)  # the step at which m and s of a lane last learned a gradient
     for t in range(steps):
         total = 0.0
         for j in range(start[t], start[t + 1]):
@@ -134,7 +141,8 @@ def _run_block(
         out[t] = total
         for j in range(start[t], start[t + 1]):
             d = lane[j]
-            if not _visited(lane, start[t], j):
+            if stamp[d] != t:  # a batch may visit a lane twice
+                stamp[d] = t
                 m[d] += weight1 * g[d]
                 s[d] = np.sqrt(s[d] * s[d] + weight2 * (g[d] * g[d]))
                 s_max[d] = max(s_max[d], s[d])
@@ -155,15 +163,6 @@ def _run_block(
                 s[d] *= decay_s
         for j in range(start[t], start[t + 1]):
             g[lane[j]] = 0.0
-
-
-@_jit
-def _visited(lane, first, j):
-    """Whether lane[j] stands in lane[first:j] already: a batch may visit a lane twice."""
-    for k in range(first, j):  # noqa: SIM110 (Numba compiles no generator expressions)
-        if lane[k] == lane[j]:
-            return True
-    return False
 
 
 @_jit
@@ -223,5 +222,5 @@ def run_on_cpu(
         for (r, _), sums in zip(tasks, pool.map(run_task, tasks), strict=True):
             for block_sum in sums:  # in the order of the blocks, however they were shared out
                 quadratic[r] += block_sum
-    floor = problem.b[order.reshape(steps, batch_size)].sum(axis=1)
-    return (quadratic + floor) / batch_size
+        floor = problem.b[order.reshape(steps, batch_size)].sum(axis=1)
+        return (quadratic + floor) / batch_size

@@ -37,8 +37,6 @@ def make_order(
     Raises:
         ValueError: unknown kind, a number out of range, or a batch size that does not divide.
     """
-    from esp_lib.kernel import shuffle_rows  # compiled; loaded when first needed
-
     checks.choice("order", kind, ORDERS)
     num_functions = checks.integer("num_functions", num_functions, low=1)
     epochs = checks.integer("epochs", epochs, low=1)
@@ -49,6 +47,8 @@ def make_order(
         return np.tile(forward, (epochs, 1))
     if kind == "reverse":
         return np.stack([forward if epoch % 2 == 0 else forward[::-1] for epoch in range(epochs)])
+    from esp_lib.kernel import shuffle_rows  # compiled; loaded when first needed
+
     if kind == "reshuffle":
         return shuffle_rows(
             word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions
@@ -70,7 +70,10 @@ def check_batch_size(batch_size: int, num_functions: int) -> int:
 
 def check_order(order: ArrayLike, *, num_functions: int, epochs: int) -> Order:
     """An order as int32 (epochs, num_functions) whose rows are permutations; else ValueError."""
-    table = np.asarray(order)
+    try:
+        table = np.asarray(order)
+    except ValueError:  # rows of different lengths
+        table = np.empty(0)
     if table.dtype.kind not in "iu" or table.shape != (epochs, num_functions):
         raise ValueError(
             f"order must be one of {', '.join(map(repr, ORDERS))} or an integer array of shape "

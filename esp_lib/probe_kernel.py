@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.kernel import BLOCK, Layout, _jit, _visited, make_layout
+from esp_lib.kernel import BLOCK, Layout, _jit, make_layout
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
 from esp_lib.quadratic import Group
@@ -62,6 +62,7 @@ def _probe_block(
     m, s, s_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
     x_before, s_before = np.zeros(lanes), np.zeros(lanes)
     decay_s = np.sqrt(rule.decay2)
+    stamp = np.full(lanes, -1)
     batches = tape.product.shape[1]
     for t in range(tape.loss.size):
         total = 0.0
@@ -81,7 +82,8 @@ def _probe_block(
             s[d] *= decay_s
         for j in range(visits.start[k, t], visits.start[k, t + 1]):
             d = visits.lane[j]
-            if not _visited(visits.lane, visits.start[k, t], j):
+            if stamp[d] != t:
+                stamp[d] = t
                 m[d] += rule.weight1 * g[d]
                 s[d] = np.sqrt(s[d] * s[d] + rule.weight2 * (g[d] * g[d]))
                 s_max[d] = max(s_max[d], s[d])
@@ -178,7 +180,8 @@ def run_probes(
         )  # fmt: skip
         state = np.zeros((kept, len(STATES), problem.dim))
         elapsed = np.flatnonzero(slots.state >= 0)[:, None]
-        state[slots.state[slots.state >= 0], 0] = start * rule.shrink**elapsed  # unused coordinates
+        with np.errstate(over="ignore", invalid="ignore"):  # unused coordinates
+            state[slots.state[slots.state >= 0], 0] = start * rule.shrink**elapsed
         state[:, :, visits.coordinate] = sums.state
         tapes.append(
             Tape(

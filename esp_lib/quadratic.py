@@ -50,7 +50,7 @@ class QuadraticProblem:
             "a": checks.real("a", self.a, low=0.0, low_open=True),
             "b": checks.real("b", self.b),
             "c": checks.real("c", self.c),
-            "coordinate": np.asarray(self.coordinate),
+            "coordinate": np.array(self.coordinate),
         }
         shapes = {array.shape for array in values.values()}
         if len(shapes) > 1 or values["a"].ndim == 0 or values["a"].size == 0:
@@ -91,6 +91,8 @@ class QuadraticProblem:
             ab = (uniform(w, 0.5, 1.0) for w in (wa, wb))
             drawn.append((*ab, uniform(wc, -1.0, 1.0), below(wd, dim)))
         shape = (*seeds.shape, num_functions)
+        if not drawn:
+            raise ValueError(f"seed must be one seed or more, got {seed!r}")
         a, b, c, d = (np.stack(part).reshape(shape) for part in zip(*drawn, strict=True))
         return cls(a, b, c, d, dim)
 
@@ -225,7 +227,7 @@ def make_plan(
     start = checks.real("x0", x0)
     if start.shape not in ((), (problem.dim,)):
         raise ValueError(f"x0 must be a number or have shape ({problem.dim},), got {start.shape}")
-    start = np.broadcast_to(start, (problem.dim,)).astype(np.float64)
+    start = np.broadcast_to(start, (problem.dim,))
     if isinstance(order, str):
         checks.choice("order", order, ORDERS)
         seeded = order in ("reshuffle", "replacement")
@@ -248,7 +250,8 @@ def make_plan(
         places.setdefault(key, []).append(run)
 
     steps = epochs * (problem.num_functions // batch_size)
-    rules = [setting.two_moment(steps) for setting in optimizer.settings()]
+    with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all reason: a result too
+        rules = [setting.two_moment(steps) for setting in optimizer.settings()]
 
     def groups() -> Iterator[Group]:
         for (p, s), runs in places.items():

@@ -66,9 +66,7 @@ def run_on_torch(
     layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
     steps = order.size // batch_size
     batches = tensor(order.reshape(steps, batch_size)).long()
-    place = np.zeros(problem.dim, np.int64)
-    place[layout.coordinate] = np.arange(layout.lanes)
-    lane = tensor(place[problem.coordinate])
+    lane = tensor(np.searchsorted(layout.coordinate, problem.coordinate))
     a, b, c = map(tensor, (problem.a, problem.b, problem.c))
     decay1, weight1, decay2, weight2, eps, shrink = (
         tensor([getattr(rule, name) for rule in rules])[:, None]

@@ -11,10 +11,12 @@ The test asks whether the mean drop is larger than noise and a smooth curve make
 curve f (time in epochs) both lines miss the boundary by the same f^(2) / 12, so only -f^(3) / 15
 remains of it. Parabolas fitted to neighbouring epochs differ by f^(3) / 2 in their leading
 coefficient, and 2/15 of that difference is taken off again. What a tooth bends, it bends alike in
-every epoch, and the correction leaves it alone. The standard error of the mean drop follows from
-the scatter of the points about each epoch's own parabola (it may change from epoch to epoch),
-widened where neighbouring points are correlated; the degrees of freedom are Welch's and
-Satterthwaite's.
+every epoch, and the correction leaves it alone. Higher derivatives remain, so a quarter of the
+correction counts as error. The rest of the standard error follows from the scatter of the points
+about each epoch's own parabola (it may change from epoch to epoch), widened where neighbouring
+points are correlated; the degrees of freedom are Welch's and Satterthwaite's. With noise that is
+independent from point to point the test keeps its level; with strongly smoothed logs (correlation
+of neighbours 0.9 and more) it is somewhat too ready to find a tooth.
 """
 
 from dataclasses import dataclass
@@ -28,9 +30,15 @@ from esp_lib.curve import Curve, as_curve
 
 Array = NDArray[np.float64]
 
+# The fields of `Sawtooth` that are in the unit of the loss.
+LOSSES = (
+    "drop", "drop_error", "rise", "rise_error", "trend", "amplitude", "amplitude_error", "noise",
+    "profile", "drops",
+)  # fmt: skip
 MIN_POINTS = 3  # points an epoch needs for a line and its scatter
 BEND_POINTS = 6  # points an epoch needs for its parabola to be used
 BEND_WEIGHT = 2 / 15  # of the difference in bend, cancels the third derivative of a smooth curve
+DOUBT = 0.25  # share of that correction which counts as error: higher derivatives remain
 LEVEL = 0.01  # below this p-value a tooth is called present
 BENT = 0.1  # a rise whose middle is further than this from its chord, in amplitudes, is not linear
 
@@ -127,12 +135,16 @@ def measure(
         skip_epochs = 1 if whole >= 5 else 0
     skip_epochs = checks.integer("skip_epochs", skip_epochs, low=0)
 
-    fold = _fold(
-        curve.loss.reshape(-1, curve.steps), at, curve.steps_per_epoch, window, skip_epochs
-    )
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+    # In units of each run's largest loss, so that squares neither overflow nor vanish.
+    runs = curve.loss.reshape(-1, curve.steps)
+    unit = np.abs(np.where(np.isfinite(runs), runs, 0.0)).max(axis=1, initial=0.0)
+    unit[unit == 0] = 1.0
+    fold = _fold(runs / unit[:, None], at, curve.steps_per_epoch, window, skip_epochs)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         lines = _fit_lines(fold)
         fields = _summarize(fold, lines, max(1, round(curve.steps_per_epoch / window)))
+        for name in LOSSES:
+            fields[name] = (fields[name].T * unit).T
 
     def shaped(values: NDArray[Any]) -> Any:
         return values.reshape((*shape, *values.shape[1:]))[()]
@@ -242,11 +254,13 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     )  # fmt: skip
     variance = parts.sum(axis=1)
     freedom = variance**2 / np.where(parts > 0, parts**2 / lines.freedom, 0.0).sum(axis=1)
-    drop_error = np.sqrt(variance)
+    # What is left of a smooth curve after the correction is a small share of the correction.
+    correction = BEND_WEIGHT * _mean(np.diff(lines.bend, axis=1), both)
+    drop_error = np.hypot(np.sqrt(variance), DOUBT * correction)
     p_value = stats.t.sf(drop / drop_error, freedom)
     # Points without any scatter: whatever drop is left is certain, unless it is rounding.
     level = np.abs(fold.y).max(axis=(1, 2), initial=0.0)
-    exact = (variance <= (1e-12 * level) ** 2) & (boundaries > 0)
+    exact = (drop_error <= 1e-12 * level) & (boundaries > 0)
     p_value = np.where(exact, np.where(drop > 1e-9 * level, 0.0, 1.0), p_value)
 
     usable = lines.usable

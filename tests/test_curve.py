@@ -31,7 +31,8 @@ def test_indexing_keeps_the_epochs():
         ([4, 3, 2, np.nan], True),
         ([4, 3, np.inf, np.inf], True),
         ([4, np.nan, 2, 1], False),  # a gap
-        ([4, 3, 5, 6], True),
+        ([4, 3, 8, 9], True),
+        ([4, 3, 4, 4], False),  # flat
     ],
 )
 def test_diverged(loss, diverged):
@@ -43,6 +44,7 @@ def test_diverged(loss, diverged):
     [
         (lambda: Curve(np.array(1.0), 4), ["loss", "at least one step"]),
         (lambda: Curve(np.ones(3), 0), ["steps_per_epoch", "at least 1", "0"]),
+        (lambda: CURVE.epochs(0), ["n must", "at least 1", "0"]),
         (lambda: CURVE.every(13), ["n must", "at most 12", "13"]),
         (lambda: CURVE.epoch_end(5), ["n must", "at most 4", "5"]),
     ],
@@ -52,3 +54,8 @@ def test_bad_arguments_are_named(call, words):
         call()
     for word in words:
         assert word in str(error.value)
+
+
+def test_masked_points_are_gaps():
+    loss = np.ma.masked_greater(np.array([1.0, 2.0, 9.0, 2.0]), 5)
+    assert np.isnan(Curve(loss, 2).loss).tolist() == [False, False, True, False]

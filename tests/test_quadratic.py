@@ -176,3 +176,46 @@ def test_bad_problems_are_named(change, words):
         QuadraticProblem(**(arguments | change))
     for word in words:
         assert word in str(error.value)
+
+
+def test_the_caller_may_change_what_was_passed():
+    beta2, coordinate = np.array([0.8, 0.9]), np.array([0, 1])
+    rule = Adam(beta2=beta2)
+    problem = QuadraticProblem([1.0, 1.0], [0.0, 0.0], [0.0, 0.0], coordinate, dim=2)
+    beta2[0], coordinate[0] = 7, 9
+    assert rule.beta2.tolist() == [0.8, 0.9]
+    assert problem.coordinate.tolist() == [0, 1]
+
+
+def test_dim_costs_nothing():
+    problem = QuadraticProblem.sample(num_functions=100, dim=2**31, seed=1)
+    loss = simulate(problem, Adam(lr=0.06), epochs=2, batch_size=10).loss
+    used = np.unique(problem.coordinate, return_inverse=True)[1]
+    small = QuadraticProblem(problem.a, problem.b, problem.c, used, dim=100)
+    assert np.array_equal(loss, simulate(small, Adam(lr=0.06), epochs=2, batch_size=10).loss)
+
+
+def test_rates_beyond_all_reason_are_results(problem):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rule in (
+            Adam(lr=1e308),
+            NAdam(momentum_decay=1e308),
+            AdamW(lr=1e10, weight_decay=1e10),
+        ):
+            assert simulate(problem, rule, epochs=2, batch_size=20).diverged in (True, False)
+
+
+def test_compiles_where_no_cache_can_be_written(monkeypatch):
+    import numba
+
+    from esp_lib import kernel
+
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return original(**options)
+
+    original = numba.njit
+    monkeypatch.setattr(kernel.numba, "njit", njit)
+    assert kernel._jit(lambda x: x + 1)(2) == 3

@@ -160,6 +160,32 @@ def test_every_and_window_agree():
     assert a.p_value == pytest.approx(b.p_value)
 
 
+@pytest.mark.parametrize("size", [1e-200, 1e-6, 1e200])
+def test_the_unit_does_not_matter(size):
+    loss = 4 + PHASE + noise(2)
+    result, scaled = (measure(values, steps_per_epoch=T) for values in (loss, size * loss))
+    assert scaled.p_value == pytest.approx(result.p_value, rel=1e-6)
+    assert scaled.drop == pytest.approx(size * result.drop, rel=1e-9)
+    assert scaled.profile == pytest.approx(size * result.profile, rel=1e-6)
+
+
+STEEP = {
+    "1 / t": lambda t: 0.5 + 2 / (t + 0.2),
+    "fast exponential": lambda t: 1 + 2 * np.exp(-4 * t),
+    "root": lambda t: 1 + 2 * (t + 0.01) ** -0.5,
+    "logarithm": lambda t: 4 - np.log(t + 0.1),
+}
+
+
+@pytest.mark.parametrize("name", STEEP)
+@pytest.mark.parametrize(("epochs", "sigma"), [(4, 0.03), (5, 0.003), (10, 0.003)])
+def test_a_steep_start_is_no_tooth(name, epochs, sigma):
+    """Few epochs of many steps with little noise: what a fold of a steep curve leaves is seen."""
+    curve = STEEP[name]((np.arange(epochs * 500) + 1) / 500)
+    p = measure(curve + sigma * noise(400, curve.size, seed=6), steps_per_epoch=500).p_value
+    assert np.count_nonzero(p < 0.01) <= stats.binom.isf(0.003, 400, 0.01)
+
+
 def test_too_short_gives_nan_and_not_a_verdict():
     result = measure(np.linspace(3, 2, 50), steps_per_epoch=100)
     assert np.isnan(result.drop)

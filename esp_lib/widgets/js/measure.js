@@ -2,6 +2,7 @@
 // complete log of one run (every step, nothing missing, ten or more steps an epoch).
 
 const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
+const DOUBT = 0.25; // share of the correction for bends that counts as error
 const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -94,7 +95,9 @@ export function measure(loss, n) {
     variance += part;
     freedom += part ** 2 / (n - 3);
   });
-  const present = drop / Math.sqrt(variance) > critical(variance ** 2 / freedom);
+  const correction = BEND_WEIGHT * mean(lines.slice(1).map((line, k) => line.bend - lines[k].bend));
+  const error = Math.hypot(Math.sqrt(variance), DOUBT * correction);
+  const present = drop / error > critical(variance ** 2 / freedom);
   const bends = lines.map((line) => line.bend);
   const concavity = -mean(bends) / 4 / amplitude;
   const bent = Math.abs(concavity) > BENT && Math.abs(mean(bends)) > 3 * standardError(bends);
