@@ -104,6 +104,9 @@ def measure(
 ) -> Sawtooth:
     """Measure the epochal sawtooth of a loss curve and test for it.
 
+    From about 20 points an epoch on, a linear tooth of twice the noise of a point is found at the
+    1 % level in more than 99 of 100 runs of ten epochs; with fewer points it takes more epochs.
+
     Args:
         loss: a `Curve`, or losses (..., points). Points that are not finite are left out.
         steps_per_epoch: steps in an epoch; needed with an array.
