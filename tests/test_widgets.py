@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -256,6 +257,7 @@ def test_python_settings_reach_the_controls():
 
 @pytest.mark.parametrize(("name", "value", "message"), [
     ("beta2", 1.2, "beta2 must be a number of at least 0 and below 1, got 1.2"),
+    ("beta2", 0.9999999, "beta2 must be a number of at least 0 and below 1, got 0.9999999"),
     ("beta2", float("nan"), "beta2 must be"),
     ("eps", "abc", "eps must be"),
     ("order", "shuffle", "order must be one of 'reshuffle'"),
@@ -281,6 +283,39 @@ def test_vectors_and_choices_are_checked():
             vector.check(bad)
     assert Choice("n", "N", (1, 2)).check(2) == 2
     assert Number("k", "k", 0, 1).check(0.1234567891) == 0.123457
+    assert str(Number("k", "k", -1, 1).check(-0.0)) == "0.0"
+    with pytest.raises(ValueError, match="k must be a number of at least 0 and at most 1"):
+        Number("k", "k", 0, 1).check(10**400)
+
+
+def test_front_end_refuses_and_rounds_as_the_library(node, tmp_path):
+    fields = [
+        Number("n", "n", 0, 1, highOpen=True), Number("n", "n", 1e-3, 1),
+        Number("n", "n", 0, 2**32 - 1, integer=True), Vector("n", "n", -1, 1, length=1),
+    ]  # fmt: skip
+    values = [0.9999999, 0.999999, 1.0000001, 1.0, 1.1, -0.0, -1.0000001, 9.999999e-4, 1e400]
+    code = """import(process.argv[1]).then(({ read }) => {
+      const [fields, values] = JSON.parse(process.argv[2]);
+      const one = (field, text) => { try { return read(field, text); } catch { return null; } };
+      console.log(JSON.stringify(fields.map((field) => values.map((text) => one(field, text)))));
+    })"""
+    given = json.dumps([[asdict(field) for field in fields], [f" {value!r} " for value in values]])
+    path = module(tmp_path, "settings.js").as_uri()
+    done = subprocess.run(
+        [node, "-e", code, path, given.replace("inf", "Infinity")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    def checked(field, value):
+        try:
+            return field.check([value] if isinstance(field, Vector) else value)
+        except ValueError:
+            return None
+
+    expected = [[checked(field, value) for value in values] for field in fields]
+    assert json.loads(done.stdout) == expected
+    assert expected[0][:2] == [None, 0.999999]  # 0.9999999 would be rounded to 1
+    assert all(None in row and any(value is not None for value in row) for row in expected)
 
 
 def test_numbers_are_written_alike_on_both_sides(node, tmp_path):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 DIGITS = 6  # significant digits of a setting; sliders return 0.9990000000000001 for 0.999
@@ -37,10 +38,11 @@ class Number:
         allowed = f"{what} of at least {self.low:g} and {bound} {self.high:g}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{self.name} must be {allowed}, got {value!r}")
-        inside = self.low <= value and (value < self.high if self.highOpen else value <= self.high)
-        if not inside or (self.integer and value != int(value)):
+        number = value if self.integer else rounded(value)  # what is checked is what is used
+        above = number >= self.high if self.highOpen else number > self.high
+        if not number >= self.low or above or (self.integer and number != int(number)):
             raise ValueError(f"{self.name} must be {allowed}, got {value}")
-        return int(value) if self.integer else rounded(value)
+        return int(number) if self.integer else number
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,18 @@ class Vector:
         allowed = f"{self.length} numbers from {self.low:g} to {self.high:g}"
         if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != self.length:
             raise ValueError(f"{self.name} must be {allowed}, got {value!r}")
-        numbers = [float(item) for item in value]
+        numbers = [rounded(float(item)) for item in value]
         if not all(self.low <= number <= self.high for number in numbers):
             raise ValueError(f"{self.name} must be {allowed}, got {value!r}")
-        return [rounded(number) for number in numbers]
+        return numbers
 
 
 Field = Number | Choice | Vector
 
 
 def rounded(value: float) -> float:
-    """`value` with the digits that a control can hold."""
-    return float(f"{value:.{DIGITS}g}")
+    """`value` with the digits that a control can hold; a zero has no sign."""
+    return float(f"{Decimal(value):.{DIGITS}g}") + 0.0
 
 
 def check_settings(

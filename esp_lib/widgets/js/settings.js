@@ -14,23 +14,24 @@ export function allowed({ low, high, highOpen, integer }) {
 
 function readNumber(field, text) {
   const trimmed = String(text).trim().replace("\u2212", "-");
-  const value = trimmed === "" ? NaN : Number(trimmed);
+  const exact = trimmed === "" ? NaN : Number(trimmed) + 0; // + 0: a zero has no sign
+  const value = field.integer ? exact : rounded(exact); // what is checked is what is used
   const inside = value >= field.low && (field.highOpen ? value < field.high : value <= field.high);
   if (!inside || (field.integer && !Number.isInteger(value))) {
     throw new RangeError(`${field.label} must be ${allowed(field)}, got ${trimmed || "nothing"}`);
   }
-  return field.integer ? value : rounded(value);
+  return value;
 }
 
 function readVector(field, text) {
   const parts = String(text).split(/[\s,;]+/).filter(Boolean);
-  const values = parts.map((part) => Number(part.replace("\u2212", "-")));
+  const values = parts.map((part) => rounded(Number(part.replace("\u2212", "-")) + 0));
   const good = values.every((value) => value >= field.low && value <= field.high);
   if (values.length !== field.length || !good) {
     const range = `${field.length} numbers from ${field.low} to ${field.high}`;
     throw new RangeError(`${field.label} must be ${range}, got ${String(text).trim() || "nothing"}`);
   }
-  return values.map(rounded);
+  return values;
 }
 
 function readChoice(field, text) {
