@@ -133,3 +133,13 @@ def test_breaking_adam_fails_the_claims_about_it():
         "fig22-eps-damps",
         "published-within-3",
     } <= failed
+
+
+def test_the_theme_brings_no_icon_script(built_book):
+    """The project's own file stands in for it; the icons come from the theme's style sheet."""
+    static = built_book / "_static"
+    assert (static / "scripts/fontawesome.js").stat().st_size < 1000
+    css = (static / "styles/pydata-sphinx-theme.css").read_text()
+    page = (built_book / "book/index.html").read_text()
+    for icon in set(re.findall(r'class="fa\w* (fa-[a-z-]+)', page)):
+        assert f".{icon}:before" in css

@@ -10,7 +10,8 @@
 4. Quiet: theme options without which the pages log an error or show two search fields.
    (`_config.yml` lists the extensions by name: sphinx-thebe, which Jupyter Book adds by default,
    writes its scripts twice and throws on pages that have no live code.)
-5. Weight: MathJax only where there are formulas.
+5. Weight: MathJax only where there are formulas; `book/js/scripts/fontawesome.js` stands in for the
+   theme's icon script, which its style sheet makes superfluous.
 6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
 """
 
