@@ -84,7 +84,7 @@ class WhyExplorer(Explorer):
         """HTML of a figure that stands in where the explorer can't run."""
         per_epoch = sawtooth.FUNCTIONS // int(self.settings["batch_size"])  # type: ignore[arg-type]
         folded = self.staleness.reshape(-1, per_epoch)[SKIP:].mean(axis=0)
-        line = Line(np.arange(per_epoch), folded, "orange", str(self.settings["order"]))
+        line = Line(np.arange(per_epoch), folded, "purple", str(self.settings["order"]))
         return line_figure(
             self.name, [line], "step of the epoch", "staleness (steps)", self.caption
         )

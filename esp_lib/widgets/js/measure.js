@@ -47,6 +47,13 @@ function fitLines(loss, n, epochs) {
   return { lines, phase, spread, squareSpread, correlation };
 }
 
+/** Whether a run ends not finite, or its last epoch has over twice the first's loss. */
+export function diverges(loss, n) {
+  const last = Math.floor(loss.length / n) - 1;
+  const worse = mean(loss.subarray(last * n)) > 2 * mean(loss.subarray(0, n));
+  return !Number.isFinite(loss.at(-1)) || worse;
+}
+
 /**
  * Drop, rise, amplitude and shape of the tooth, the first epoch left out.
  *
@@ -58,7 +65,7 @@ function fitLines(loss, n, epochs) {
 export function measure(loss, n) {
   const count = Math.floor(loss.length / n);
   const final = mean(loss.subarray((count - 1) * n));
-  const diverged = !Number.isFinite(loss.at(-1)) || final > loss[0];
+  const diverged = diverges(loss, n);
   const epochs = Array.from({ length: count - 1 }, (_, k) => k + 1);
   if (diverged || !Number.isFinite(final)) {
     const none = { drop: null, rise: null, amplitude: null, concavity: null, shape: "none" };
@@ -115,7 +122,10 @@ export function short(value) {
 
 /** One sentence about a measured curve. */
 export function describe(result) {
-  if (result.diverged) return "The run diverges: its loss ends above where it began.";
+  if (result.diverged) {
+    const end = result.final === null ? "not finite" : "above twice that of the first epoch";
+    return `The run diverges: its loss ends ${end}.`;
+  }
   const end = `The last epoch's mean loss is ${short(result.final)}.`;
   if (result.shape === "none") return `No sawtooth: the loss does not drop at epoch boundaries. ${end}`;
   const rise = { linear: "evenly", concave: "fast, then slower", convex: "slowly, then faster" };

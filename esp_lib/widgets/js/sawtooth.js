@@ -1,6 +1,7 @@
 // Explorer of the sawtooth: the paper's incremental quadratic problem, live.
 
 import { axisFor, createChart } from "./chart.js";
+import { colorOf } from "./colors.js";
 import { mountExplorer } from "./explorer.js";
 import { describe, measure } from "./measure.js";
 import { numberText } from "./settings.js";
@@ -8,11 +9,6 @@ import { createSimulator } from "./simulator.js";
 
 const FUNCTIONS = 10000;
 const EPOCHS = 10;
-const PAPER = { 0.999: "blue", 0.99: "blue", 0.9: "orange", 0.8: "green" };
-
-/** The book's colour of a value of beta2; purple where the paper has no curve. */
-export const colorOf = ({ optimizer, beta2 }) =>
-  `var(--esp-${optimizer === "SGD" ? "purple" : (PAPER[beta2] ?? "purple")})`;
 
 /** Means of consecutive windows of `every` steps, each at the epoch where it ends. */
 export function windows(loss, every, perEpoch) {
@@ -68,7 +64,12 @@ function create(drawing) {
     const perEpoch = FUNCTIONS / settings.batch_size;
     const result = measure(live.loss, perEpoch);
     const curves = [
-      { ...windows(live.loss, settings.every, perEpoch), color: colorOf(settings), label: nameOf(settings, pinned) },
+      {
+        ...windows(live.loss, settings.every, perEpoch),
+        color: colorOf(settings),
+        label: nameOf(settings, pinned),
+        short: "live",
+      },
     ];
     if (pinned && reference) {
       const pinnedEpoch = FUNCTIONS / pinned.batch_size;
@@ -76,6 +77,7 @@ function create(drawing) {
         ...windows(reference.loss, settings.every, pinnedEpoch),
         color: colorOf(pinned),
         label: `pinned: ${nameOf(pinned, settings)}`,
+        short: "pinned",
         faint: true,
       });
     }

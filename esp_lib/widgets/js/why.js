@@ -4,11 +4,13 @@
 // reshuffling its mean grows through the epoch, and so does the loss.
 
 import { axisFor, createChart } from "./chart.js";
+import { colorOf } from "./colors.js";
 import { mountExplorer } from "./explorer.js";
-import { short } from "./measure.js";
+import { diverges, short } from "./measure.js";
 import { createSimulator } from "./simulator.js";
 
 const FUNCTIONS = 10000;
+const FIXED = { optimizer: "Adam", eps: 1e-8, lr: 0.06 };
 const SKIP = 4; // epochs at the start, where the loss still falls
 
 /** Mean over epochs from `SKIP` on, at each step of the epoch. */
@@ -63,8 +65,7 @@ function create(drawing) {
   let axis = null;
 
   async function compute(settings) {
-    const run = { optimizer: "Adam", eps: 1e-8, lr: 0.06, ...settings };
-    const results = await request([run]);
+    const results = await request([{ ...FIXED, ...settings }]);
     return results && results[0];
   }
 
@@ -74,9 +75,8 @@ function create(drawing) {
     const age = fold(staleness, perEpoch);
     const level = fold(loss, perEpoch);
     const expected = EXPECTED[settings.order];
-    const finite = level.filter(Number.isFinite);
     if (!hold || !axis) axis = axisFor([{ y: level }]);
-    const ages = [{ x, y: age, color: "var(--esp-orange)", label: "measured" }];
+    const ages = [{ x, y: age, color: "var(--esp-purple)", label: "measured" }];
     if (expected) {
       ages.unshift({
         x, y: x.map((q) => expected(q, perEpoch)), color: "var(--esp-grey)", label: "expected", faint: true,
@@ -84,9 +84,9 @@ function create(drawing) {
     }
     const xs = [0, perEpoch - 1];
     stale.draw(ages, { x: xs, y: [0, 2.1 * perEpoch] });
-    losses.draw([{ x, y: level, color: "var(--esp-green)" }], { x: xs, ...axis });
+    losses.draw([{ x, y: level, color: colorOf({ ...FIXED, ...settings }) }], { x: xs, ...axis });
     const rise = { age: slope(age), loss: slope(level) };
-    const diverged = finite.length < level.length;
+    const diverged = diverges(loss, perEpoch);
     const ageWords = Math.abs(rise.age) < 0.05 * perEpoch
       ? "stays the same"
       : `grows by ${short(rise.age)} steps`;
