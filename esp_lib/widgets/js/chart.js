@@ -2,6 +2,7 @@
 // size of the drawing is the size of its box, so it never jumps.
 
 const SVG = "http://www.w3.org/2000/svg";
+const ROOM = 0.1; // of a log axis's span, above and below the curves
 const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
@@ -11,15 +12,21 @@ export function element(name, attributes = {}, text) {
   return node;
 }
 
-/** Round values that cut [low, high] into about `count` parts; powers of ten on a log axis. */
+/**
+ * Round values that cut [low, high] into about `count` parts; on a log axis powers of ten, and
+ * their double and fivefold where those are few.
+ */
 export function ticks(low, high, count, log = false) {
   if (log) {
     const from = Math.ceil(Math.log10(low) - 1e-9);
     const to = Math.floor(Math.log10(high) + 1e-9);
     const stride = Math.max(1, Math.ceil((to - from) / count));
+    const factors = to - from < 2 ? [1, 2, 5] : [1];
     const powers = [];
-    for (let power = from; power <= to; power += stride) powers.push(10 ** power);
-    return powers;
+    for (let power = from - 1; power <= to; power++) {
+      if ((power - from) % stride === 0) powers.push(...factors.map((factor) => factor * 10 ** power));
+    }
+    return powers.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
   }
   const raw = (high - low) / count;
   const unit = 10 ** Math.floor(Math.log10(raw));
@@ -29,10 +36,11 @@ export function ticks(low, high, count, log = false) {
   return values.map((value) => Number(value.toPrecision(12)));
 }
 
-function tickText(value) {
+export function tickText(value) {
   const size = Math.abs(value);
-  if (size >= 1e5 || (size > 0 && size < 1e-3)) return `1e${Math.round(Math.log10(size))}`;
-  return String(value).replace("-", "\u2212");
+  const long = size >= 1e5 || (size > 0 && size < 1e-3);
+  const text = long ? Number(value.toPrecision(3)).toExponential().replace("+", "") : String(value);
+  return text.replace(/^-/, "\u2212");
 }
 
 /** Path data of a polyline; points that are not finite break the line. */
@@ -57,7 +65,10 @@ export function axisFor(curves) {
   const low = Math.min(...values);
   const high = Math.max(...values);
   if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
-  if (high > 40) return { y: [low / 1.3, Math.min(high * 1.3, 1e300)], log: true };
+  if (high > 40 && low > 0) {
+    const room = (high / low) ** ROOM; // for labels, above and below
+    return { y: [low / room, Math.min(high * room, 1e300)], log: true };
+  }
   return { y: [0, high * 1.04], log: false };
 }
 
@@ -74,13 +85,15 @@ export function createChart(box, { title, xLabel, yLabel }) {
   const labels = element("g", { class: "esp-labels", "aria-hidden": "true" });
   svg.append(clipPath, frame, plot, labels);
   box.append(svg);
+  const key = document.createElement("p"); // names too long for the plot
+  key.className = "esp-key";
   let drawn = null;
   let frameKey = "";
 
   function drawFrame(width, height, view, toX, toY) {
-    const key = JSON.stringify([width, height, view]);
-    if (key === frameKey) return;
-    frameKey = key;
+    const wanted = JSON.stringify([width, height, view]);
+    if (wanted === frameKey) return;
+    frameKey = wanted;
     const { x, y, log, boundaries = [] } = view;
     const right = width - MARGIN.right;
     const bottom = height - MARGIN.bottom;
@@ -126,11 +139,32 @@ export function createChart(box, { title, xLabel, yLabel }) {
         return node;
       }),
     );
+    shorten(wanted, width - MARGIN.left - MARGIN.right - 8);
+  }
+
+  /** Where a name is wider than the plot, curves have their short names, and a key below says all. */
+  function shorten(wanted, space) {
+    const nodes = [...labels.children];
+    if (!nodes.some((node) => node.getComputedTextLength() > space)) {
+      key.remove();
+      return;
+    }
+    key.replaceChildren(
+      ...wanted.map(({ curve }, k) => {
+        nodes[k].textContent = curve.short ?? curve.label;
+        const line = document.createElement("span");
+        line.textContent = curve.short ? `${curve.short}: ${curve.label.replace(/^\w+: /, "")}` : curve.label;
+        line.style.color = curve.color;
+        return line;
+      }),
+    );
+    box.after(key);
   }
 
   /**
-   * @param curves [{x, y, color, label, faint, dots, letter, hideLine}] x and y have one length, color
-   *   is a CSS colour, dots are indices of points to mark, letter is written at each of them
+   * @param curves [{x, y, color, label, short, faint, dots, letter, hideLine}] x and y have one length, color
+   *   is a CSS colour, dots are indices of points to mark, letter is written at each of them;
+   *   short is a name for narrow plots
    * @param view {x: [low, high], y: [low, high], log, boundaries}
    */
   function draw(curves, view) {
@@ -151,7 +185,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
       const path = element("path", { d: data, class: curve.faint ? "esp-line esp-faint" : "esp-line" });
       path.style.stroke = curve.color;
       if (!curve.hideLine) nodes.push(path);
-      for (const k of curve.dots ?? []) {
+      for (const k of (curve.dots ?? []).filter((at) => Number.isFinite(curve.y[at]))) {
         const dot = element("circle", { cx: toX(curve.x[k]), cy: toY(curve.y[k]), r: 4.5 });
         dot.style.fill = curve.color;
         nodes.push(dot);

@@ -10,6 +10,7 @@ const EPS = 1e-8;
 const TILT = (20 * Math.PI) / 180; // of the view, from above
 
 const dot = (p, q) => p.reduce((sum, value, k) => sum + value * q[k], 0);
+const isZero = (p) => p.every((value) => value === 0);
 const unit = (p) => {
   const length = Math.sqrt(dot(p, p));
   return length > 0 ? p.map((value) => value / length) : p;
@@ -38,8 +39,9 @@ function project([x, y, z], azimuth, width, height) {
   return [width / 2 + across * scale, height / 2 - up * scale];
 }
 
-/** An arrow from the origin; its name stands at the tip, or at a part of its length. */
+/** An arrow from the origin; its name stands at the tip, or at a part of its length. None to zero. */
 function arrow(to, color, label, seen, part = 1) {
+  if (isZero(to)) return [];
   const [x0, y0] = seen([0, 0, 0]);
   const [x1, y1] = seen(to);
   const angle = Math.atan2(y1 - y0, x1 - x0);
