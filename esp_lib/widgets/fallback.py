@@ -6,7 +6,7 @@ loaded. Colours are the book's CSS variables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -30,8 +30,15 @@ class Line:
     faint: bool = False
 
 
-def line_figure(name: str, lines: Sequence[Line], x_label: str, y_label: str, caption: str) -> str:
-    """HTML of a figure with these lines, for the explorer called `name`."""
+def line_figure(
+    name: str,
+    lines: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    caption: str,
+    boundaries: Iterable[float] = (),
+) -> str:
+    """HTML of a figure with these lines and epoch boundaries, for the explorer called `name`."""
     xs, ys = (
         np.concatenate([np.asarray(getattr(line, axis), float) for line in lines]) for axis in "xy"
     )
@@ -46,13 +53,18 @@ def line_figure(name: str, lines: Sequence[Line], x_label: str, y_label: str, ca
     def to_y(y: float) -> float:
         return HEIGHT - BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - BOTTOM - TOP)
 
+    grid = "stroke:var(--esp-grid,#d5dae0)"
     parts = [
+        f'<path class="esp-boundary" d="M{to_x(at):.1f} {TOP}V{HEIGHT - BOTTOM}" style="{grid}"/>'
+        for at in boundaries
+    ]
+    parts += [
         _text(to_x(value), HEIGHT - BOTTOM + 16, "middle", f"{value:g}") for value in ticks(x0, x1)
     ]
     for value in ticks(y0, y1):
         at = to_y(value)
         parts.append(
-            f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" style="stroke:var(--esp-grid,#d5dae0)"/>'
+            f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" style="{grid};stroke-opacity:.45"/>'
         )
         parts.append(_text(LEFT - 8, at + 4, "end", f"{value:g}"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle", x_label))

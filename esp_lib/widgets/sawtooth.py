@@ -55,7 +55,7 @@ def presets() -> Iterator[tuple[str, Mapping[str, Value], Mapping[str, Value]]]:
     for eps in (1e-8, 1e-5):
         for beta2 in (0.999, 0.9, 0.8, 0.79, 0.78, 0.7):
             label = f"Fig. 22, ε {eps:.0e}, β₂ {beta2}".replace("e-0", "e-")
-            yield label, {"eps": eps, "beta2": beta2}, {"beta2": 0.999}
+            yield label, {"eps": eps, "beta2": beta2}, slow if beta2 != 0.999 else {}
     yield "Batch size 200", {"batch_size": 200}, {"batch_size": 100}
     yield "β₁ 0.1", {"beta1": 0.1}, {"beta1": 0.9}
 
@@ -125,7 +125,10 @@ class SawtoothExplorer(Explorer):
                 color = color_of(settings)
                 x, y = curve.epochs(every), curve.every(every)
                 lines.append(Line(x, y, color, label, faint=faint))
-        return line_figure(self.name, lines, "epoch", "training loss", self.caption)
+        boundaries = range(1, EPOCHS)
+        return line_figure(
+            self.name, lines, "epoch", "training loss", self.caption, boundaries=boundaries
+        )
 
 
 def color_of(settings: Mapping[str, Any]) -> str:

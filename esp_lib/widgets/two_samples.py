@@ -68,4 +68,12 @@ class TwoSampleExplorer(Explorer):
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""
         line = Line(np.arange(1, 2 * EPOCHS + 1), self.loss, "grey", str(self.settings["sequence"]))
-        return line_figure(self.name, [line], "visit", "loss of the visited sample", self.caption)
+        boundaries = np.arange(2.5, 2 * EPOCHS, 2)
+        return line_figure(
+            self.name,
+            [line],
+            "visit",
+            "loss of the visited sample",
+            self.caption,
+            boundaries=boundaries,
+        )
