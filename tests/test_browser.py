@@ -92,6 +92,60 @@ def test_diverging_run_is_said_and_drawn(open_page, site):
     assert state(page)["diverged"] is True
     say = explorer(page).get_by_role("status")
     playwright_api.expect(say).to_contain_text("diverges")
+    page = open_page(f"{site}/{PLAY}.html")
+    type_in(page, "beta2", "0.7", "why")
+    wait_for(page, "why", "s.settings.beta2 === 0.7 && s.diverged")
+    say = explorer(page, "why").get_by_role("status")
+    playwright_api.expect(say).to_contain_text("the loss diverges")
+
+
+def test_state_is_of_one_moment(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    page.evaluate(
+        """() => {
+          const root = document.querySelector('[data-explorer="sawtooth"]');
+          globalThis.seen = [];
+          new MutationObserver(() => seen.push(JSON.parse(root.dataset.state)))
+            .observe(root, {attributeFilter: ['data-state']});
+        }"""
+    )
+    box = field(page, "beta2").locator("input")
+    for k in range(12):
+        type_in(page, "beta2", f"{0.8 + k / 100:.2f}")
+        explorer(page).get_by_role("button", name="Pin this curve").click()
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.91 && s.pinned.beta2 === 0.91")
+    assert box.input_value() == "0.91"
+    for seen in page.evaluate("seen"):
+        assert seen["pinned"]["beta2"] in (0.999, *[round(0.8 + k / 100, 2) for k in range(12)])
+        mean = sawtooth.run(seen["settings"]).by_epoch()[-1].mean()
+        assert seen["final_loss"] == pytest.approx(mean, rel=1e-9)
+
+
+def test_long_names_of_curves_stand_under_the_plot(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html", width=390)
+    key = explorer(page).locator(".esp-key")
+    assert key.count() == 0
+    fragment = "#sawtooth?order=reverse&eps=1e-5&lr=0.01&beta1=0.5&batch_size=200&pin.beta2=0.999"
+    pinned = "&pin.order=fixed&pin.eps=1e-8&pin.lr=0.06&pin.beta1=0.9&pin.batch_size=100"
+    page.evaluate(f"location.hash = '{fragment}{pinned}'")
+    wait_for(page, "sawtooth", "s.settings.order === 'reverse'")
+    assert key.locator("span").count() == 2
+    assert "learning rate 0.01" in key.inner_text()
+    names = explorer(page).locator(".esp-name")
+    assert sorted(names.all_text_contents()) == ["live", "pinned"]
+    assert all(name.bounding_box()["x"] > 0 for name in names.all())
+    explorer(page).get_by_role("button", name="Reset").click()
+    wait_for(page, "sawtooth", "s.settings.order === 'reshuffle'")
+    assert key.count() == 0
+
+
+def test_the_dark_theme_is_printed_in_light_colours(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html", theme="dark")
+    page.emulate_media(media="print")
+    ink = "() => getComputedStyle(document.querySelector('article p:not([class])')).color"
+    assert max(map(int, re.findall(r"\d+", page.evaluate(ink))[:3])) < 100
+    color = "() => getComputedStyle(document.documentElement).getPropertyValue('--esp-paper')"
+    assert page.evaluate(color).strip() == "#ffffff"
 
 
 # ------------------------------------------------------------------------------ latest value wins
@@ -172,7 +226,65 @@ def test_bad_input_is_refused_beside_the_control(open_page, site, key, text, wor
     assert box.get_attribute("aria-invalid") is None
 
 
+@pytest.mark.parametrize(("text", "shown", "value"), [
+    (" 0.80 ", "0.8", 0.8), ("-0", "0", 0), ("0.12345678", "0.123457", 0.123457),
+])  # fmt: skip
+def test_what_is_read_is_shown(open_page, site, text, shown, value):
+    page = open_page(f"{site}/{LANDING}.html")
+    type_in(page, "beta2", text)
+    playwright_api.expect(field(page, "beta2").locator("input")).to_have_value(shown)
+    wait_for(page, "sawtooth", f"s.settings.beta2 === {value}")
+
+
+def test_reset_takes_back_what_was_refused(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    type_in(page, "beta2", "0.9999999")
+    alert = field(page, "beta2").get_by_role("alert")
+    playwright_api.expect(alert).to_contain_text("below 1")
+    explorer(page).get_by_role("button", name="Reset").click()
+    playwright_api.expect(alert).to_have_count(0)
+    playwright_api.expect(field(page, "beta2").locator("input")).to_have_value("0.8")
+    assert state(page)["settings"] == sawtooth.DEFAULTS
+
+
+def test_vectors_of_zeros_have_no_arrow(open_page, site):
+    page = open_page(f"{site}/{PLAY}.html")  # which fails on a console error
+    arrows = explorer(page, "similarity").locator(".esp-tip")
+    assert arrows.count() == 3
+    type_in(page, "gradient", "0, 0, 0", "similarity")
+    wait_for(page, "similarity", "s.cosine === null")
+    assert arrows.count() == 2
+    type_in(page, "m", "0 0 -0", "similarity")
+    wait_for(page, "similarity", "s.settings.m.every((x) => x === 0)")
+    assert arrows.count() == 0
+
+
 # ----------------------------------------------------------------------------------------- links
+
+
+def test_back_from_a_link_is_the_page_as_it_was(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    page.evaluate("location.hash = '#sawtooth?beta2=0.9'")
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.9 && s.pinned === null")
+    page.go_back()
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.8 && s.pinned.beta2 === 0.999")
+    page.wait_for_timeout(600)
+    assert "#" not in page.url
+
+
+def test_a_preset_brings_its_pinned_curve(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    menu = field(page, "preset").locator("select")
+    chosen = lambda: menu.input_value().replace("\u00a0", " ")  # noqa: E731
+    assert chosen() == "Fig. 19 (a), reshuffle"
+    explorer(page).get_by_role("button", name="Remove pin").click()
+    wait_for(page, "sawtooth", "s.pinned === null")
+    assert chosen() == "(none)"
+    label = "Fig. 22, ε 1e-8, β₂ 0.8"  # the same run by another name
+    menu.select_option(label=label)
+    wait_for(page, "sawtooth", "s.pinned && s.pinned.beta2 === 0.999")
+    page.wait_for_timeout(400)
+    assert chosen() == label
 
 
 def test_a_link_reproduces_a_view(open_page, site):

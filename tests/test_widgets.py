@@ -327,10 +327,36 @@ def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
     assert [shown(value) for value in values[:6]] == ["0.8", "100", "3", "0", "1e-8", "1e-4"]
 
 
+@pytest.mark.parametrize(("low", "high", "texts"), [
+    (3e-4, 2e6, "1e-3 0.1 10 1000 1e5"), (120, 900, "200 500"), (7, 300, "10 20 50 100 200"),
+    (2e5, 9e5, "2e5 5e5"),
+])  # fmt: skip
+def test_log_axes_have_ticks_over_any_span(node, tmp_path, low, high, texts):
+    path = module(tmp_path, "chart.js").as_uri()
+    code = f"""import({path!r}).then(({{ ticks, tickText }}) => {{
+      console.log(ticks({low}, {high}, 5, true).map(tickText).join(" "));
+    }})"""
+    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().replace("0.001", "1e-3") == texts
+
+
+def test_log_axes_leave_room_for_labels(node, tmp_path):
+    path = module(tmp_path, "chart.js").as_uri()
+    code = (
+        f"import({path!r}).then((m) => console.log(JSON.stringify(m.axisFor([{{y: [1, 1e5]}}]))))"
+    )
+    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
+    axis = json.loads(done.stdout)
+    assert axis["log"]
+    assert np.log10(axis["y"]) == pytest.approx([-0.5, 5.5])
+
+
 def test_every_preset_is_a_setting():
     explorer = SawtoothExplorer()
     labels = [preset["label"] for preset in explorer.plot.presets]
     assert len(labels) == len(set(labels)) >= 18
+    for preset in explorer.plot.presets:
+        assert preset["pinned"] != preset["settings"]  # a curve is not compared with itself
     for panel in ("19 (a)", "19 (b)", "19 (c)", "19 (d)", "21 (a)", "21 (b)"):
         assert any(panel in label for label in labels)
 
@@ -340,6 +366,7 @@ def test_static_figure_says_what_it_shows():
     assert 'data-for="sawtooth"' in html
     assert "<figcaption>" in html
     assert "β₂ 0.999, β₂ 0.8" in html
+    assert html.count("esp-boundary") == sawtooth.EPOCHS - 1
     path = max(re.findall(r'd="M([^"]+)"', html), key=len)
     points = [tuple(map(float, pair.split())) for pair in path.split("L")]
     assert len(points) == 100

@@ -66,22 +66,24 @@ export function bindControls(model, el, onChange) {
   const fields = model.get("fields");
   const withSlider = (field) => field.kind === "number" && field.step > 0;
 
+  /** The controls of a field show its setting; its message goes. */
+  function mirrorField(field) {
+    const value = model.get("settings")[field.name];
+    if (field.kind === "choice") {
+      model.set(`${field.name}_index`, field.options.indexOf(value));
+    } else {
+      model.set(`${field.name}_text`, write(field, value));
+    }
+    if (withSlider(field)) {
+      const at = inSteps(field, model.get(`${field.name}_slider`));
+      if (!(Math.abs(at - inSteps(field, value)) < NEAR)) model.set(`${field.name}_slider`, value);
+    }
+    showMessage(el, field.name, "");
+  }
+
   /** Text boxes, sliders and dropdowns show the settings; messages go. */
   function mirror() {
-    const settings = model.get("settings");
-    for (const field of fields) {
-      const value = settings[field.name];
-      if (field.kind === "choice") {
-        model.set(`${field.name}_index`, field.options.indexOf(value));
-      } else {
-        model.set(`${field.name}_text`, write(field, value));
-      }
-      if (withSlider(field)) {
-        const at = inSteps(field, model.get(`${field.name}_slider`));
-        if (!(Math.abs(at - inSteps(field, value)) < NEAR)) model.set(`${field.name}_slider`, value);
-      }
-      showMessage(el, field.name, "");
-    }
+    fields.forEach(mirrorField);
     showMessage(el, "link", "");
     model.save_changes();
     dressAll();
@@ -96,25 +98,20 @@ export function bindControls(model, el, onChange) {
     }
   }
 
-  /** Takes over complete settings. */
-  function apply(settings) {
-    model.set("settings", settings);
-    model.save_changes();
-    mirror();
-  }
-
   function change(field, value) {
     const settings = model.get("settings");
     if (write(field, settings[field.name]) === write(field, value)) {
       showMessage(el, field.name, "");
       return;
     }
-    apply({ ...settings, [field.name]: value });
+    model.set("settings", { ...settings, [field.name]: value });
+    model.save_changes();
   }
 
   function onText(field) {
     try {
       change(field, read(field, model.get(`${field.name}_text`)));
+      mirrorField(field);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       showMessage(el, field.name, error.message);
@@ -133,7 +130,8 @@ export function bindControls(model, el, onChange) {
     if (field.kind === "choice") {
       model.on(`change:${name}_index`, () => change(field, field.options[model.get(`${name}_index`)]));
     } else {
-      model.on(`change:${name}_text`, () => onText(field));
+      // Later: while a link brings a value here, it takes none back.
+      model.on(`change:${name}_text`, () => queueMicrotask(() => onText(field)));
     }
     if (withSlider(field)) model.on(`change:${name}_slider`, () => onSlider(field));
   }
@@ -154,5 +152,5 @@ export function bindControls(model, el, onChange) {
   }
   watch();
 
-  return { fields, apply, message: (name, text) => showMessage(el, name, text) };
+  return { fields, mirror, message: (name, text) => showMessage(el, name, text) };
 }

@@ -69,25 +69,26 @@ export function mountExplorer({ model, el }, create) {
   const parts = layOut(el);
   const { compute, draw } = create(parts.drawing);
   const start = { settings: model.get("settings"), pinned: model.get("pinned") };
-  let last = null;
+  let last = null; // what was drawn last: a result, its settings and the pinned ones
   let settle = 0;
   let touched = false; // the reader changed something: the link may be written
+  let linked = false; // the view came from a link
+  let taking = false; // settings, pinned ones and the preset's name change together
 
   const pinnedNow = () => (Object.keys(model.get("pinned")).length ? model.get("pinned") : null);
   const hold = watchHold(el, () => {
-    if (last) show(last);
+    if (last) show(last.result, last);
   });
 
-  function show(result) {
-    const context = { settings: model.get("settings"), pinned: pinnedNow(), hold: hold.on };
-    const { sentence, state, loss } = draw(result, context);
-    last = result;
+  function show(result, { settings, pinned }) {
+    const { sentence, state, loss } = draw(result, { settings, pinned, hold: hold.on });
+    last = { result, settings, pinned };
     clearTimeout(settle);
     settle = setTimeout(() => {
       parts.say.textContent = sentence;
       writeLink();
       if (loss) {
-        model.set("result", { settings: context.settings, ...state });
+        model.set("result", { settings, ...state });
         model.set("result_loss", new DataView(loss.slice().buffer));
         model.save_changes();
       }
@@ -98,10 +99,10 @@ export function mountExplorer({ model, el }, create) {
 
   async function update() {
     const began = performance.now();
-    const settings = model.get("settings");
-    const result = await compute(settings, pinnedNow());
+    const view = { settings: model.get("settings"), pinned: pinnedNow() };
+    const result = await compute(view.settings, view.pinned);
     if (result === null) return;
-    const state = show(result);
+    const state = show(result, view);
     requestAnimationFrame(() => {
       const after = new MessageChannel(); // its message comes after the frame is painted
       after.port1.onmessage = () => {
@@ -109,7 +110,7 @@ export function mountExplorer({ model, el }, create) {
         if (!root) return;
         const ms = Math.round(10 * (performance.now() - began)) / 10;
         root.dataset.explorer = name;
-        root.dataset.state = JSON.stringify({ settings, pinned: pinnedNow(), ...state, ms });
+        root.dataset.state = JSON.stringify({ ...view, ...state, ms });
         if (!root.dataset.live) goLive(root);
       };
       after.port2.postMessage(null);
@@ -125,33 +126,44 @@ export function mountExplorer({ model, el }, create) {
     }
   }
 
-  const controls = bindControls(model, el, () => {
+  function changed() {
+    if (taking) return;
     touched = true;
+    showPreset();
     update();
-  });
-  model.on("change:pinned", () => {
-    touched = true;
-    update();
-  });
+  }
+  const controls = bindControls(model, el, changed);
+  model.on("change:pinned", changed);
 
+  /** Takes over a view; what was typed and refused goes, also if the view is in force. */
   function take({ settings, pinned }) {
+    taking = true;
     model.set("pinned", pinned ?? {});
     model.set("settings", settings);
+    taking = false;
     model.save_changes();
+    controls.mirror();
+    changed();
   }
 
   // The menu of presets shows which one is in force, if any; choosing one applies it.
-  const same = (a, b) => controls.fields.every(({ name: key }) => String(a[key]) === String(b[key]));
+  const alike = (a, b) => controls.fields.every(({ name: key }) => String(a[key]) === String(b[key]));
+  function inForce(preset) {
+    const pinned = model.get("pinned");
+    return alike(preset.settings, model.get("settings")) && alike(preset.pinned, pinned);
+  }
   function showPreset() {
-    const settings = model.get("settings");
-    const found = model.get("presets").findIndex((preset) => same(preset.settings, settings));
-    model.set("preset_index", found + 1);
+    const presets = model.get("presets");
+    const chosen = presets[model.get("preset_index") - 1];
+    if (chosen && inForce(chosen)) return; // there may be several
+    taking = true;
+    model.set("preset_index", presets.findIndex(inForce) + 1);
+    taking = false;
     model.save_changes();
   }
-  model.on("change:settings", showPreset);
   model.on("change:preset_index", () => {
     const preset = model.get("presets")[model.get("preset_index") - 1];
-    if (preset && !same(preset.settings, model.get("settings"))) take(preset);
+    if (preset && !taking) take(preset);
   });
 
   function writeLink() {
@@ -162,9 +174,14 @@ export function mountExplorer({ model, el }, create) {
 
   function readLink() {
     if (!isPage()) return;
+    controls.message("link", "");
     try {
       const view = fromFragment(name, controls.fields, model.get("settings"), location.hash);
       if (view) take(view);
+      else if (linked && !location.hash) take(start); // back to the page without a link
+      else return;
+      linked = view !== null;
+      touched = false;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       controls.message("link", `The link to this page was not used: ${error.message}.`);
