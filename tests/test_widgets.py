@@ -329,7 +329,7 @@ def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
 
 @pytest.mark.parametrize(("low", "high", "texts"), [
     (3e-4, 2e6, "1e-3 0.1 10 1000 1e5"), (120, 900, "200 500"), (7, 300, "10 20 50 100 200"),
-    (2e5, 9e5, "2e5 5e5"),
+    (2e5, 9e5, "2e5 5e5"), (11_000, 36_000, "15000 20000 25000 30000 35000"),
 ])  # fmt: skip
 def test_log_axes_have_ticks_over_any_span(node, tmp_path, low, high, texts):
     path = module(tmp_path, "chart.js").as_uri()

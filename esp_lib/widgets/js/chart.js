@@ -14,7 +14,7 @@ export function element(name, attributes = {}, text) {
 
 /**
  * Round values that cut [low, high] into about `count` parts; on a log axis powers of ten, and
- * their double and fivefold where those are few.
+ * their double and fivefold where those are few (or evenly spaced values, if still too few).
  */
 export function ticks(low, high, count, log = false) {
   if (log) {
@@ -26,7 +26,8 @@ export function ticks(low, high, count, log = false) {
     for (let power = from - 1; power <= to; power++) {
       if ((power - from) % stride === 0) powers.push(...factors.map((factor) => factor * 10 ** power));
     }
-    return powers.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+    const inside = powers.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
+    return inside.length > 1 ? inside : ticks(low, high, count);
   }
   const raw = (high - low) / count;
   const unit = 10 ** Math.floor(Math.log10(raw));
