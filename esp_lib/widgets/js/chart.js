@@ -100,7 +100,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
     const bottom = height - MARGIN.bottom;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const size = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top };
-    clipPath.replaceChildren(element("rect", size)); // a new one: changed ones may not be repainted
+    clipPath.replaceChildren(element("rect", size));
     frame.replaceChildren();
     for (const at of boundaries) {
       const line = { x1: toX(at), x2: toX(at), y1: MARGIN.top, y2: bottom, class: "esp-boundary" };
