@@ -16,12 +16,15 @@ independent of each other, so the expected loss of a step is an average over sin
 The function whose loss is averaged is *withheld* where the order allows it: under reshuffling, what
 happened before an epoch says nothing about where in it a function comes. So its coordinate is
 followed through the epoch without it, and one coordinate tells the loss at every step of the epoch.
+In the fixed and reverse orders a function tells the loss of its own step only, once an epoch. Where
+a class has fewer than four points a step, neighbouring steps share theirs.
 
 Each ingredient can be left out, to see what it explains: `groups` (which k), `carry` (m and v kept
 from visit to visit), `bias_correction`.
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -35,6 +38,7 @@ from esp_lib import checks
 from esp_lib.curve import Curve
 from esp_lib.optimizers import Optimizer, TwoMoment
 from esp_lib.orders import ORDERS, check_batch_size
+from esp_lib.theory_drift import scalar
 from esp_lib.theory_kernel import ALWAYS, AT_VISITS, WITHHELD, follow
 
 Array = NDArray[np.float64]
@@ -44,6 +48,7 @@ MEAN_FLOOR = 0.75  # E b for b ~ U(0.5, 1)
 LONG_AFTER = 20_000  # steps after which bias correction is over at any beta2 up to 0.999
 POINTS = 1024  # Sobol points of the two most frequent classes
 LEAST_POINTS = 64  # of the rarest
+MOST_GROUPS = 8  # one function in 10^5 lives with more, where there are as many coordinates
 
 
 class Visits(NamedTuple):
@@ -67,7 +72,7 @@ def predict(
     num_functions: int = 10_000,
     dim: int = 10_000,
     x0: float = 3.0,
-    groups: Iterable[int] = range(1, 9),
+    groups: Iterable[int] | None = None,
     carry: bool = True,
     bias_correction: bool = True,
     points: int = POINTS,
@@ -83,18 +88,22 @@ def predict(
         num_functions: number of functions of the problems that are averaged over.
         dim: number of their coordinates.
         x0: the starting point of every coordinate.
-        groups: the k whose classes are counted, their shares scaled to add up to one.
+        groups: the k whose classes are counted, their shares scaled to add up to one; if not given,
+            1 … 8, or 1 … `num_functions` where that is less.
         carry: keep m and v from visit to visit; if not, each visit finds them at zero.
         bias_correction: correct for the start at m = v = 0; if not, take the long-run coefficients.
         points: Sobol points of the classes k = 1 and 2, a power of two; rarer classes take fewer
-            (64 or more), fixed and reverse orders four times as many.
+            (64 or more), fixed and reverse orders four times as many. There an epoch of more steps
+            than a quarter of a class's points is cut into that many windows of steps, and the class
+            is interpolated between their means.
         scramble: seed of the points' scrambling; how far two differ tells the integration error.
 
     Returns:
-        A curve with loss (..., steps), float64.
+        A curve with loss (..., steps), float64; not finite after divergence.
 
     Raises:
-        ValueError: an argument out of its range, or AMSGrad, whose maximum of v is not followed.
+        ValueError: an argument out of its range, more epochs than Sobol points have dimensions for,
+            groups that no function is in, or AMSGrad, whose maximum of v is not followed.
 
     Example:
         >>> from esp_lib import Adam
@@ -105,14 +114,16 @@ def predict(
     epochs = checks.integer("epochs", epochs, low=1)
     num_functions = checks.integer("num_functions", num_functions, low=1)
     batch_size = check_batch_size(batch_size, num_functions)
-    start = float(checks.real("x0", x0))
+    start = scalar("x0", x0)
+    scramble = checks.integer("scramble", scramble, low=0)
     points = checks.integer("points", points, low=2)
     if points & (points - 1):
         raise ValueError(f"points must be a power of two, got {points}")
-    sizes = [checks.integer("groups", k, low=1, high=num_functions) for k in groups]
+    sizes = _sizes(groups, num_functions)
     shares = class_shares(sizes, num_functions, dim)
     epoch_steps = num_functions // batch_size
     steps = epochs * epoch_steps
+    check_draws(order, max(sizes), epochs, epoch_steps)
 
     rules = [_rule(setting, steps, bias_correction) for setting in optimizer.settings()]
     observe = {"reshuffle": WITHHELD, "replacement": ALWAYS}.get(order, AT_VISITS)
@@ -126,15 +137,19 @@ def predict(
 
     def excess(task: tuple[TwoMoment, Visits]) -> Array:
         rule, visits = task
-        return follow(
+        total = follow(
             *visits, start, steps, epoch_steps, observe, carry, 1.0 / batch_size,
             rule.decay1, rule.weight1, rule.decay2, rule.weight2, rule.eps, rule.shrink,
             rule.scale_m, rule.scale_g, rule.root,
         )  # fmt: skip
+        if observe != AT_VISITS:
+            return np.asarray(total / len(visits.a))
+        count = np.bincount(visits.when.ravel(), minlength=steps)
+        return window_means(total, count, epoch_steps, len(visits.a) // 4)
 
     tasks = [(rule, visits) for rule in rules for visits in classes]
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = np.stack(list(pool.map(excess, tasks))).reshape(len(rules), len(sizes), steps)
+        parts = np.array(list(pool.map(excess, tasks))).reshape(len(rules), len(sizes), steps)
     loss = MEAN_FLOOR + np.einsum("k,rkt->rt", shares, parts)
     source = {
         "problem": f"theory, {num_functions} functions, {dim} coordinates",
@@ -158,14 +173,41 @@ def class_shares(sizes: Iterable[int], num_functions: int, dim: int) -> Array:
         (len(sizes),) float64.
 
     Raises:
-        ValueError: no size, or `dim` below 1.
+        ValueError: no size, `dim` below 1, or sizes so rare that their shares are all zero.
     """
     k = np.array(list(sizes))
     dim = checks.integer("dim", dim, low=1)
     if k.size == 0:
         raise ValueError("groups must name at least one size, got none")
     share = stats.binom.pmf(k - 1, num_functions - 1, 1 / dim)
+    if not share.sum() > 0:
+        raise ValueError(
+            f"groups must hold a size that occurs with {num_functions} functions on dim = {dim} "
+            f"coordinates, about {num_functions / dim:.3g} on each, got {k.tolist()}"
+        )
     return np.asarray(share / share.sum(), dtype=np.float64)
+
+
+def window_means(total: Array, count: NDArray[np.int64], epoch_steps: int, windows: int) -> Array:
+    """Mean at each step; steps share a window, and lie between the means of two, where T > windows.
+
+    Args:
+        total: (steps,) sum of what was told about each step.
+        count: (steps,) how often something was.
+        epoch_steps: T.
+        windows: the most windows of an epoch; with T or more each step is its own.
+
+    Returns:
+        (steps,) float64; a step before the middle of the epoch's first window or after that of the
+        last takes that window's mean.
+    """
+    T = epoch_steps
+    first = -(-np.arange(min(windows, T)) * T // min(windows, T))  # of each window
+    middle = (first + np.append(first[1:], T) - 1) / 2
+    with np.errstate(over="ignore", invalid="ignore"):  # divergence is a result
+        mean = np.add.reduceat(total.reshape(-1, T), first, axis=1)
+        mean = mean / np.add.reduceat(count.reshape(-1, T), first, axis=1)
+    return np.concatenate([np.interp(np.arange(T), middle, epoch) for epoch in mean])
 
 
 def draw_visits(
@@ -183,12 +225,12 @@ def draw_visits(
 
     Returns:
         `Visits` with `points` rows.
+
+    Raises:
+        ValueError: more epochs, or a larger k, than Sobol points have dimensions for.
     """
     T, steps = epoch_steps, epochs * epoch_steps
-    if order == "replacement":  # gaps are geometric; enough of them to last, but for one in 10^9
-        draws = int(stats.binom.isf(1e-9, steps, 1 / T)) + 1
-    else:
-        draws = epochs if order == "reshuffle" else 1
+    draws = check_draws(order, k, epochs, T)
     sobol = qmc.Sobol(k * (2 + draws), scramble=True, rng=np.random.default_rng([scramble, k]))
     cube = sobol.random(points).reshape(points, 2 + draws, k)
     a, c, z = 0.5 + 0.5 * cube[:, 0], 2.0 * cube[:, 1] - 1.0, cube[:, 2:]  # z (points, draws, k)
@@ -206,6 +248,38 @@ def draw_visits(
     when = time.reshape(points, -1).astype(np.int32)
     sort = np.argsort(when, axis=1, kind="stable")
     return Visits(a, c, np.take_along_axis(when, sort, axis=1), (sort % k).astype(np.int32))
+
+
+def check_draws(order: str, k: int, epochs: int, epoch_steps: int) -> int:
+    """How many random numbers say when a function is visited; ValueError if too many for Sobol."""
+
+    def draws(epochs: int) -> int:
+        if order == "replacement":  # gaps are geometric; enough to last, but for one in 10^9
+            return int(stats.binom.isf(1e-9, epochs * epoch_steps, 1 / epoch_steps)) + 1
+        return epochs if order == "reshuffle" else 1
+
+    most = qmc.Sobol.MAXDIM // k - 2  # and two for a and c
+    if draws(epochs) <= most:
+        return draws(epochs)
+    high = bisect_right(range(1, epochs), most, key=draws)
+    if high == 0:
+        largest = qmc.Sobol.MAXDIM // (2 + draws(1))
+        raise ValueError(f"groups must be of at most {largest} functions, got {k}")
+    raise ValueError(
+        f"epochs must be at most {high} in order {order!r} with groups up to {k}, got {epochs}"
+    )
+
+
+def _sizes(groups: Iterable[int] | None, num_functions: int) -> list[int]:
+    """The classes to count, largest k checked against `num_functions`."""
+    if groups is None:
+        return list(range(1, min(MOST_GROUPS, num_functions) + 1))
+    if not isinstance(groups, Iterable):
+        raise ValueError(f"groups must be several integers, got {groups!r}")
+    sizes = [checks.integer("groups", k, low=1, high=num_functions) for k in groups]
+    if len(set(sizes)) < len(sizes):
+        raise ValueError(f"groups must name each size once, got {sizes}")
+    return sizes
 
 
 def _rule(setting: Optimizer, steps: int, bias_correction: bool) -> TwoMoment:

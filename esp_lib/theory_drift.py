@@ -15,6 +15,8 @@ and of u, is P(G > u) / E G (for such chains of absolute differences see Diaconi
 "Iterated random functions", SIAM Review 41, 1999). Hence E u^2 = E G^3 / (3 E G).
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,6 +27,14 @@ Array = NDArray[np.float64]
 
 MEAN_CURVATURE = 0.75  # E a for a ~ U(0.5, 1)
 SETTLED = 1e-30  # a mean square below this is zero: eps has stopped the drift
+
+
+def scalar(name: str, value: Any, **bounds: Any) -> float:
+    """`value` as a float in the interval, see `checks.real`; else, arrays included, ValueError."""
+    array = checks.real(name, value, **bounds)
+    if array.ndim:
+        raise ValueError(f"{name} must be a single number, got {value!r}")
+    return float(array)
 
 
 def threshold(beta1: ArrayLike) -> Array:
@@ -49,19 +59,20 @@ def displacement(
         eps: added to the root of the second moment.
 
     Returns:
-        (..., longest) float64.
+        (..., longest) float64; inf where it exceeds the largest float.
 
     Raises:
         ValueError: a hyper-parameter out of its range.
     """
     size = np.abs(checks.real("gradient", gradient))[..., None]
     j = np.arange(checks.integer("longest", longest, low=1))
-    checks.real("eps", eps, low=0.0, low_open=True)
-    lr = float(checks.real("lr", lr, low=0.0))
-    beta1 = float(checks.real("beta1", beta1, low=0.0, high=1.0, high_open=True))
-    beta2 = float(checks.real("beta2", beta2, low=0.0, high=1.0, high_open=True))
-    root = np.sqrt(1 - beta2) * size * beta2 ** (j / 2) + eps
-    return np.asarray(np.cumsum(lr * (1 - beta1) * size * beta1**j / root, axis=-1))
+    eps = scalar("eps", eps, low=0.0, low_open=True)
+    lr = scalar("lr", lr, low=0.0)
+    beta1 = scalar("beta1", beta1, low=0.0, high=1.0, high_open=True)
+    beta2 = scalar("beta2", beta2, low=0.0, high=1.0, high_open=True)
+    with np.errstate(over="ignore"):
+        root = np.sqrt(1 - beta2) * size * beta2 ** (j / 2) + eps
+        return np.asarray(np.cumsum(lr * (1 - beta1) * size * beta1**j / root, axis=-1))
 
 
 def displacement_without_eps(longest: int, *, lr: float, beta1: float, beta2: float) -> Array:
@@ -71,17 +82,22 @@ def displacement_without_eps(longest: int, *, lr: float, beta1: float, beta2: fl
     of the fraction where r = 1.
 
     Returns:
-        (longest,) float64, K = 1 … longest.
+        (longest,) float64, K = 1 … longest; inf where it exceeds the largest float.
 
     Raises:
-        ValueError: `beta2` is zero, which leaves no root to divide by.
+        ValueError: a hyper-parameter out of its range, or `beta2` is zero, which leaves no root to
+            divide by.
     """
     K = np.arange(1, checks.integer("longest", longest, low=1) + 1)
-    beta1 = float(checks.real("beta1", beta1, low=0.0, high=1.0, high_open=True))
-    beta2 = float(checks.real("beta2", beta2, low=0.0, high=1.0, low_open=True, high_open=True))
+    lr = scalar("lr", lr, low=0.0)
+    beta1 = scalar("beta1", beta1, low=0.0, high=1.0, high_open=True)
+    beta2 = scalar("beta2", beta2, low=0.0, high=1.0, low_open=True, high_open=True)
+    if lr == 0:
+        return np.zeros(K.shape)
     growth = np.log(beta1) - np.log(beta2) / 2 if beta1 > 0 else -np.inf
-    sums = K if growth == 0 else np.expm1(K * growth) / np.expm1(growth)
-    return np.asarray(lr * (1 - beta1) / np.sqrt(1 - beta2) * sums)
+    with np.errstate(over="ignore"):
+        sums = K if growth == 0 else np.expm1(K * growth) / np.expm1(growth)
+        return np.asarray(lr * (1 - beta1) / np.sqrt(1 - beta2) * sums)
 
 
 def steps_to_eps(gradient: ArrayLike, *, beta2: ArrayLike, eps: ArrayLike) -> Array:
@@ -125,7 +141,7 @@ def drift_profile(
         E u^2 = E G^3 / (3 E G),  E|u| = E G^2 / (2 E G).
 
     Args:
-        lr: learning rate.
+        lr: learning rate, above zero: what never moves never settles.
         beta1: decay of the first moment.
         beta2: decay of the second moment.
         eps: added to the root of the second moment.
@@ -140,6 +156,7 @@ def drift_profile(
     """
     T = checks.integer("steps_per_epoch", steps_per_epoch, low=1)
     batch_size = checks.integer("batch_size", batch_size, low=1)
+    lr = scalar("lr", lr, low=0.0, low_open=True)
     chance = gap_pmf(T)
     square, last = 1.0, 0.0
     while abs(square - last) > 1e-10 * square and square > SETTLED:

@@ -35,6 +35,7 @@ from scipy.stats import qmc
 
 from esp_lib import checks
 from esp_lib.orders import ORDERS
+from esp_lib.theory_drift import scalar
 
 Array = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ def interference_levels(size: int, order: str, *, lr: float, steps_per_epoch: in
     k = checks.integer("size", size, low=1)
     T = checks.integer("steps_per_epoch", steps_per_epoch, low=1)
     checks.choice("order", order, ORDERS)
-    lr = float(checks.real("lr", lr, low=0.0, low_open=True))
+    lr = scalar("lr", lr, low=0.0, low_open=True)
     if k == 1:
         return np.zeros(1)
     sobol = qmc.Sobol(k, scramble=True, rng=np.random.default_rng(k))

@@ -3,13 +3,11 @@
 `s` stands for sqrt(v): between visits it only shrinks, by sqrt(beta2) a step.
 """
 
-import numba
 import numpy as np
 
-AT_VISITS, WITHHELD, ALWAYS = 0, 1, 2  # where a followed coordinate tells the loss
+from esp_lib.kernel import _jit
 
-# error_model="numpy": a division by zero gives inf, as in IEEE 754.
-_jit = numba.njit(cache=True, nogil=True, error_model="numpy")
+AT_VISITS, WITHHELD, ALWAYS = 0, 1, 2  # where a followed coordinate tells the loss
 
 
 @_jit
@@ -17,9 +15,8 @@ def follow(
     a, c, when, who, x0, steps, epoch_steps, observe, carry, inverse_batch,
     decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root,
 ):  # fmt: skip
-    """Mean excess a (x - c)^2 of the visited function at each step, over the points."""
+    """Excess a (x - c)^2 of the visited function at each step, summed over those who tell it."""
     total = np.zeros(steps)
-    count = np.zeros(steps)
     path = np.empty(steps)
     span = epoch_steps if observe == WITHHELD else steps
     for n in range(a.shape[0]):
@@ -55,10 +52,7 @@ def follow(
             for i in range(when.shape[1]):
                 q, f = when[n, i], who[n, i]
                 total[q] += a[n, f] * (path[q] - c[n, f]) ** 2
-                count[q] += 1
-    if observe != AT_VISITS:
-        count[:] = a.shape[0]
-    return total / count
+    return total
 
 
 @_jit

@@ -93,16 +93,26 @@ def observed_staleness(order: ArrayLike, batch_size: int) -> NDArray[np.int64]:
         (epochs, num_functions) int64: steps since the function's last visit; 0 at its first.
 
     Raises:
-        ValueError: not a table, or a batch size that does not divide its width.
+        ValueError: not a table, an empty one, an entry outside 0 … num_functions - 1, or a batch
+            size that does not divide the width.
     """
-    table = np.asarray(order)
-    if table.ndim != 2 or table.dtype.kind not in "iu":
+    try:
+        table = np.asarray(order)
+    except ValueError:  # rows of different lengths
+        raise ValueError(f"order must be a table (epochs, num_functions), got {order!r}") from None
+    if table.ndim != 2 or table.size == 0 or table.dtype.kind not in "iu":
         raise ValueError(
-            f"order must be integers (epochs, num_functions), got {table.dtype} {table.shape}"
+            "order must be a table of integers (epochs, num_functions) with at least one entry, "
+            f"got {table.dtype} {table.shape}"
+        )
+    outside = table[(table < 0) | (table >= table.shape[1])]
+    if outside.size:
+        raise ValueError(
+            f"order must hold integers from 0 to {table.shape[1] - 1}, got {outside[0]}"
         )
     batch_size = check_batch_size(batch_size, table.shape[1])
     batches = table.reshape(-1, batch_size)  # (steps, batch_size)
-    last = np.full(int(table.max()) + 1, -1)
+    last = np.full(table.shape[1], -1)
     found = np.empty(batches.shape, np.int64)
     for t, batch in enumerate(batches):
         found[t] = np.where(last[batch] < 0, 0, t - last[batch])

@@ -1,12 +1,14 @@
 """The prediction, against a slow twin that follows coordinates with the textbook update, and
 against simulation."""
 
+from typing import Any, cast
+
 import numpy as np
 import pytest
 
 from esp_lib import Adam, AdamW, AMSGrad, QuadraticProblem, RMSProp, measure, simulate
 from esp_lib.orders import ORDERS
-from esp_lib.theory import LEAST_POINTS, class_shares, draw_visits, predict
+from esp_lib.theory import LEAST_POINTS, class_shares, draw_visits, predict, window_means
 from esp_lib.theory_drift import displacement
 
 
@@ -140,6 +142,67 @@ def test_settings_lead_the_curve():
     assert np.array_equal(curve.loss[1, 1], one.loss)
 
 
+@pytest.mark.parametrize("order", ["fixed", "reverse"])
+@pytest.mark.parametrize(("batch_size", "points"), [(1, 1024), (10, 1024), (100, 2), (30, 4)])
+def test_every_step_is_told(order, batch_size, points):
+    setting = {"order": order, "epochs": 2, "num_functions": 3000, "dim": 3000}
+    rule = Adam(lr=0.06, beta2=0.8)
+    loss = predict(rule, batch_size=batch_size, points=points, **setting).loss
+    assert np.isfinite(loss).all()
+    assert (loss > 0.75).all()
+
+
+@pytest.mark.parametrize("order", ["fixed", "reverse"])
+def test_windows_of_long_epochs_follow_the_simulation(order):
+    """600 steps an epoch, of which rare classes have 128 windows."""
+    seeds = np.arange(100)
+    rule = Adam(lr=0.06, beta2=0.9)
+    problems = QuadraticProblem.sample(num_functions=600, dim=400, seed=seeds)
+    loss = simulate(problems, rule, order=order, epochs=4, batch_size=1, seed=seeds).by_epoch()
+    theory = predict(rule, order=order, epochs=4, batch_size=1, num_functions=600, dim=400)
+    parts = theory.by_epoch().reshape(4, 12, 50).mean(axis=2)
+    runs = loss.reshape(100, 4, 12, 50).mean(axis=3)
+    error = np.hypot(runs.std(axis=0) / np.sqrt(100), 0.03 * (parts - 0.75))
+    z = (runs.mean(axis=0) - parts) / error
+    assert np.abs(z).max() < 5
+    assert np.sqrt((z**2).mean()) < 1.5
+
+
+def test_window_means_recover_a_line():
+    T, per_step = 10, np.arange(20.0)  # two epochs
+    count = np.full(20, 3)
+    assert np.array_equal(window_means(3 * per_step, count, T, 16), per_step)
+    inner = window_means(3 * per_step, count, T, 4).reshape(2, T)
+    # windows of 3, 2, 3, 2 steps, whose middles are 1, 3.5, 6, 8.5
+    np.testing.assert_allclose(inner[:, 1:9], per_step.reshape(2, T)[:, 1:9])
+    np.testing.assert_allclose(inner[:, [0, 9]], [[1, 8.5], [11, 18.5]])
+    empty = np.where(per_step % 3 == 0, 3, 0)  # a step that nothing tells
+    assert np.isfinite(window_means(per_step, empty, T, 3)).all()
+
+
+def test_small_problems_have_fewer_classes():
+    curve = predict(Adam(lr=0.1), num_functions=5, batch_size=5, epochs=2)
+    assert curve.source["groups"] == [1, 2, 3, 4, 5]
+    for order in ORDERS:
+        one = predict(Adam(lr=0.1), order=order, num_functions=1, dim=1, batch_size=1)
+        assert np.isfinite(one.loss).all()
+
+
+def test_no_settings_no_curves():
+    empty = predict(Adam(lr=[]), epochs=2, points=2)
+    assert empty.loss.shape == (0, 200)
+
+
+@pytest.mark.parametrize("order", ["reshuffle", "replacement"])
+def test_the_largest_number_of_epochs_is_the_one_that_is_named(order):
+    with pytest.raises(ValueError, match="epochs must be at most") as error:
+        draw_visits(order, 400, 10**6, 2, 2)
+    most = int(str(error.value).split("at most ")[1].split()[0])
+    assert draw_visits(order, 400, most, 2, 2).a.shape == (2, 400)
+    with pytest.raises(ValueError, match=f"at most {most} "):
+        draw_visits(order, 400, most + 1, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -148,6 +211,13 @@ def test_settings_lead_the_curve():
         (lambda: predict(Adam(), points=100), ["points", "power of two", "100"]),
         (lambda: predict(Adam(), groups=[]), ["groups", "none"]),
         (lambda: predict(Adam(), groups=[0]), ["groups", "at least 1", "0"]),
+        (lambda: predict(Adam(), groups=[1, 1]), ["groups", "once", "[1, 1]"]),
+        (lambda: predict(Adam(), groups=cast(Any, 3)), ["groups", "3"]),
+        (lambda: draw_visits("fixed", 8000, 1, 2, 2), ["groups", "7067", "8000"]),
+        (lambda: predict(Adam(), num_functions=1000, dim=1), ["groups", "dim = 1", "1000"]),
+        (lambda: predict(Adam(), x0=cast(Any, [3.0, 2.0])), ["x0", "single", "[3.0, 2.0]"]),
+        (lambda: predict(Adam(), scramble=-1), ["scramble", "-1"]),
+        (lambda: predict(Adam(), epochs=30_000), ["epochs", "2648", "30000"]),
         (lambda: predict(AMSGrad()), ["AMSGrad"]),
     ],
 )

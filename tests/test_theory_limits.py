@@ -1,7 +1,7 @@
 """The theory's parts: distributions against exact counts, closed forms against brute force."""
 
 from itertools import permutations, product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -94,6 +94,13 @@ def test_displacement_without_eps_is_the_limit(beta1, beta2):
     for g in (1.0, 1e-6):
         G = displacement(60, g, lr=0.1, beta1=beta1, beta2=beta2, eps=1e-60)
         np.testing.assert_allclose(closed, G, rtol=1e-10)
+
+
+def test_displacement_beyond_the_largest_float_is_infinite():
+    G = displacement_without_eps(100_000, lr=0.1, beta1=0.9, beta2=0.5)
+    assert np.isfinite(G[:2000]).all()
+    assert np.isinf(G[-1])
+    assert (displacement_without_eps(100_000, lr=0.0, beta1=0.9, beta2=0.5) == 0).all()
 
 
 def test_steps_grow_exactly_below_the_threshold():
@@ -215,6 +222,16 @@ def test_interference_profile_is_the_limit_of_the_simulation(order, k):
     [
         (lambda: staleness_pmf("fixed", 9, 9, 3), ["step", "at most 8", "9"]),
         (lambda: observed_staleness([0, 1], 1), ["order", "(2,)"]),
+        (lambda: observed_staleness([[-1, 0]], 1), ["order", "0 to 1", "-1"]),
+        (lambda: observed_staleness([[0, 2]], 1), ["order", "0 to 1", "2"]),
+        (lambda: observed_staleness(np.zeros((0, 3), int), 1), ["order", "(0, 3)"]),
+        (lambda: observed_staleness([[0, 1], [0]], 1), ["order", "table"]),
+        (lambda: displacement_without_eps(3, lr=-1, beta1=0.9, beta2=0.9), ["lr", "-1"]),
+        (lambda: drift_profile(lr=0, beta1=0.9, beta2=0.8, eps=1e-8), ["lr", "(0, inf]", "0"]),
+        (
+            lambda: drift_profile(lr=cast(Any, [1]), beta1=0.9, beta2=0.8, eps=1),
+            ["lr", "single", "[1]"],
+        ),
         (lambda: displacement(3, 1.0, lr=1, beta1=1.0, beta2=0.9, eps=1), ["beta1", "1"]),
         (lambda: steps_to_eps(0.0, beta2=0.9, eps=1e-8), ["gradient", "0"]),
         (lambda: spread(1.0, 2, "fixed"), ["kappa", "1"]),
