@@ -1,0 +1,158 @@
+"""The BERT of the paper: a transformer that fills in hidden words and judges sentence pairs.
+
+Source: section on BERT of Liu and Ma (2025) and their published `bert.py`; architecture of Devlin
+et al. (NAACL 2019) with the paper's choices: learned token, segment and position embeddings, blocks
+with layer normalization after each sum, ReLU in the feed-forward layers, biases everywhere. Hidden
+words are told by Linear-ReLU-LayerNorm-Linear over the vocabulary, not tied to the embedding; the
+next sentence by Linear-Tanh-Linear on `<cls>`.
+
+Dimensions: B pairs in a batch, L tokens in a pair, P predictions a pair, H hidden units, V tokens
+in the vocabulary.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from esp_lib import checks
+
+
+@dataclass(frozen=True)
+class BertConfig:
+    """Sizes; the defaults are the paper's BERT-tiny."""
+
+    vocabulary: int = 30_000  # V
+    hidden: int = 256  # H
+    feed_forward: int = 512
+    heads: int = 2
+    blocks: int = 2
+    dropout: float = 0.1
+    positions: int = 1000  # the longest input the position embedding is made for
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary", "hidden", "feed_forward", "heads", "blocks", "positions"):
+            checks.integer(name, getattr(self, name), low=1)
+        if self.hidden % self.heads:
+            raise ValueError(f"heads must divide hidden, {self.hidden}, got {self.heads}")
+        checks.real("dropout", self.dropout, low=0, high=1, high_open=True)
+
+
+TINY = BertConfig()
+SMALL = BertConfig(hidden=768, feed_forward=1024, heads=6, blocks=6, dropout=0.2)
+
+
+class Batch(NamedTuple):
+    """Masked pairs as a network reads them; `corpus.Pairs` and `corpus.Masks` on a device."""
+
+    tokens: Tensor  # (B, L) int64
+    segments: Tensor  # (B, L) int64
+    lengths: Tensor  # (B,) int64
+    is_next: Tensor  # (B,) int64
+    positions: Tensor  # (B, P) int64
+    labels: Tensor  # (B, P) int64
+    weights: Tensor  # (B, P) float32, 0 where a pair has fewer predictions
+
+
+class Outputs(NamedTuple):
+    """Scores of a batch's K predictions and B pairs; K = B P on a GPU, fewer on a CPU."""
+
+    words: Tensor  # (K, V)
+    labels: Tensor  # (K,) int64, the hidden words
+    weights: Tensor  # (K,) float32
+    rows: Tensor  # (K,) int64, the pair that each prediction belongs to
+    following: Tensor  # (B, 2)
+
+
+class Block(nn.Module):
+    """Self-attention and a feed-forward layer, each added to its input and then normalized."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        H = config.hidden
+        self.heads = config.heads
+        self.dropout = config.dropout
+        self.qkv = nn.Linear(H, 3 * H)
+        self.out = nn.Linear(H, H)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(H, config.feed_forward), nn.ReLU(), nn.Linear(config.feed_forward, H)
+        )
+        self.norm1, self.norm2 = nn.LayerNorm(H), nn.LayerNorm(H)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
+        """(B, L, H) -> (B, L, H); `visible` is (B, 1, 1, L), false on padding."""
+        B, L, H = x.size()
+        qkv = self.qkv(x).view(B, L, 3, self.heads, H // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, L, H / heads)
+        dropout = self.dropout if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+        x = self.norm1(x + self.drop(self.out(y.transpose(1, 2).reshape(B, L, H))))
+        return self.norm2(x + self.drop(self.feed_forward(x)))
+
+
+class Bert(nn.Module):
+    """Embeddings, blocks and two heads."""
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__()
+        H, V = config.hidden, config.vocabulary
+        self.token = nn.Embedding(V, H)  # N(0, 1), as the other two embeddings
+        self.segment = nn.Embedding(2, H)
+        self.position = nn.Parameter(torch.randn(1, config.positions, H))
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.mlm = nn.Sequential(nn.Linear(H, H), nn.ReLU(), nn.LayerNorm(H), nn.Linear(H, V))
+        self.nsp = nn.Sequential(nn.Linear(H, H), nn.Tanh(), nn.Linear(H, 2))
+
+    def encode(self, tokens: Tensor, segments: Tensor, lengths: Tensor) -> Tensor:
+        """(B, L), (B, L), (B,) -> (B, L, H)."""
+        L = tokens.size(1)
+        x = self.token(tokens) + self.segment(segments) + self.position[:, :L]
+        visible = torch.arange(L, device=tokens.device) < lengths[:, None]  # (B, L)
+        for block in self.blocks:
+            x = block(x, visible[:, None, None, :])
+        return x
+
+    def forward(self, batch: Batch) -> Outputs:
+        """Scores of the hidden words and of "the second sentence follows the first"."""
+        B, P = batch.positions.size()
+        x = self.encode(batch.tokens, batch.segments, batch.lengths)
+        rows = torch.arange(B, device=x.device)[:, None].expand(B, P)
+        asked = x[rows, batch.positions]  # (B, P, H)
+        parts = asked, batch.labels, batch.weights, rows
+        if x.device.type == "cpu":  # leave out what has no weight; on a GPU shapes must not vary
+            chosen = batch.weights > 0
+            asked, labels, weights, rows = (part[chosen] for part in parts)
+        else:
+            asked, labels, weights, rows = (part.flatten(0, 1) for part in parts)
+        return Outputs(self.mlm(asked), labels, weights, rows, self.nsp(x[:, 0]))
+
+
+def losses(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Loss in nats of each pair: (B,) summed over its hidden words, (B,) of its next sentence."""
+    each = F.cross_entropy(outputs.words.float(), outputs.labels, reduction="none")
+    mlm = each.new_zeros(batch.is_next.size(0))
+    mlm = mlm.index_add(0, outputs.rows, each * outputs.weights)
+    return mlm, F.cross_entropy(outputs.following.float(), batch.is_next, reduction="none")
+
+
+def right(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
+    """How many hidden words and how many pairs were told right, each ()."""
+    words = (outputs.words.argmax(dim=-1) == outputs.labels) * outputs.weights
+    return words.sum(), (outputs.following.argmax(dim=-1) == batch.is_next).sum()
+
+
+def count_parameters(config: BertConfig) -> int:
+    """Number of trained numbers, from the sizes alone."""
+    H, V, ff = config.hidden, config.vocabulary, config.feed_forward
+
+    def linear(n: int, m: int) -> int:
+        return n * m + m
+
+    block = linear(H, 3 * H) + linear(H, H) + linear(H, ff) + linear(ff, H) + 2 * (2 * H)
+    mlm = linear(H, H) + 2 * H + linear(H, V)
+    nsp = linear(H, H) + linear(H, 2)
+    embeddings = V * H + 2 * H + config.positions * H
+    return embeddings + config.blocks * block + mlm + nsp

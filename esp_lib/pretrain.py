@@ -1,0 +1,243 @@
+"""Pre-train the paper's BERT and record every step: one loop for CPU, GPU and several GPUs.
+
+Source: section on BERT of Liu and Ma (2025) and the published `bert.py`. Each step logs the loss of
+its batch before its update. Nothing waits for the device between plotted points: losses stay on the
+device, the batch of a step is looked up there, and on a GPU the whole step (forward, backward,
+update) is captured once as a CUDA graph and replayed. A checkpoint is written after every epoch;
+dropout is seeded anew for each, so that a run that was killed and started again gives the same
+curve, bit for bit on a CPU. Under `torchrun` each process takes its share of every batch.
+"""
+
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from esp_lib import checks
+from esp_lib.bert import BertConfig
+from esp_lib.corpus import CorpusConfig, make_corpus
+from esp_lib.orders import ORDERS, check_batch_size
+from esp_lib.processes import join
+from esp_lib.recorder import Recorder
+from esp_lib.runs import RunRecord, config_key, made_by
+from esp_lib.training import Training
+
+OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
+SCHEDULES = ("constant", "linear")
+MASKINGS = ("static", "dynamic")
+PRECISIONS = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """One run; the defaults are the paper's for BERT-tiny."""
+
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    model: BertConfig = field(default_factory=BertConfig)
+    epochs: int = 30
+    batch_size: int = 32
+    order: str = "reshuffle"  # as in `orders.make_order`
+    masking: str = "static"  # masks drawn once, or "dynamic": afresh each epoch
+    optimizer: str = "adam"  # "rmsprop" has no momentum, "sgd" has beta1 as heavy-ball momentum
+    lr: float = 1e-4
+    schedule: str = "constant"  # or "linear": to zero at the last step
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 1e-5  # added to the gradient (L2), decoupled with "adamw"
+    precision: str = "float32"  # of matrix products; weights and losses are float32
+    validate_every: int = 50  # steps
+    validation_pairs: int = 320  # the same ones each time
+    probe_epochs: tuple[int, ...] = ()  # epochs in which single pairs are followed, see `Probe`
+    probe_pairs: int = 1024  # training pairs that are followed
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("order", ORDERS),
+            ("masking", MASKINGS),
+            ("optimizer", OPTIMIZERS),
+            ("schedule", SCHEDULES),
+            ("precision", PRECISIONS),
+        ):
+            checks.choice(name, getattr(self, name), allowed)
+        checks.integer("epochs", self.epochs, low=1)
+        check_batch_size(self.batch_size, self.corpus.pairs)
+        checks.integer("validate_every", self.validate_every, low=1, high=self.steps_per_epoch)
+        valid = self.corpus.valid_pairs
+        checks.integer("validation_pairs", self.validation_pairs, low=1, high=valid)
+        checks.integer("probe_pairs", self.probe_pairs, low=1)
+        checks.real("probe_epochs", self.probe_epochs, low=0, high=self.epochs - 1)
+        checks.real("lr", self.lr, low=0)
+        checks.real("beta1", self.beta1, low=0, high=1, high_open=True)
+        checks.real("beta2", self.beta2, low=0, high=1, high_open=True)
+        checks.real("eps", self.eps, low=0)
+        checks.real("weight_decay", self.weight_decay, low=0)
+        checks.seeds("seed", [self.seed])
+        if self.model.vocabulary != self.corpus.vocabulary:
+            raise ValueError(
+                f"model.vocabulary must be corpus.vocabulary, {self.corpus.vocabulary}, "
+                f"got {self.model.vocabulary}"
+            )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one epoch."""
+        return self.corpus.pairs // self.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Batches in the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+
+def pretrain(
+    config: PretrainConfig,
+    device: str = "cpu",
+    *,
+    name: str = "run",
+    profile: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: bool = False,
+) -> RunRecord:
+    """Train once and return what was recorded.
+
+    Args:
+        config: the run.
+        device: "cpu", "cuda" or "cuda:<number>".
+        name: of the record.
+        profile: of the record.
+        checkpoint: file that keeps the state after each epoch; if it is there, the run goes on
+            from it. Deleted at the end.
+        progress: show a bar with steps a second and the time left.
+
+    Returns:
+        A record with the arrays of `recorder.Recorder`. A run whose loss is not finite any more
+        ends with status "diverged", one that needs too much memory with "out of memory"; both keep
+        what was recorded until then, NaN after it.
+
+    Raises:
+        ValueError: no such device here, or a checkpoint of another run.
+        FileNotFoundError, ConnectionError: the text cannot be read.
+    """
+    processes, place = join(check_device(device))
+    corpus = make_corpus(config.corpus)
+    started = time.perf_counter()
+    training = Training(config, corpus, place, processes)
+    recorder = Recorder(config, training)
+    state = load_checkpoint(checkpoint, config) if checkpoint else None
+    if state:
+        training.load_state(state["training"])
+        recorder.load_state(state["recorder"])
+    first, before = (state["epoch"], state["seconds"]) if state else (0, 0.0)
+    status, message = "finished", ""
+    bar = tqdm(
+        total=config.steps,
+        initial=first * config.steps_per_epoch,
+        unit="step",
+        desc=f"{name}, seed {config.seed}",
+        disable=not (progress and processes.first),
+        mininterval=1.0,
+    )
+    with bar:
+        try:
+            for epoch in range(first, config.epochs):
+                _run_epoch(epoch, config, training, recorder, bar)
+                if recorder.diverged:
+                    status = "diverged"
+                    message = f"the loss was not finite any more in epoch {epoch + 1}"
+                    break
+                if checkpoint and processes.first:
+                    seconds = before + time.perf_counter() - started
+                    save_checkpoint(checkpoint, config, epoch + 1, seconds, training, recorder)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            status = "out of memory"
+            message = f"{error}; a smaller batch_size or model needs less"
+    if checkpoint and processes.first:
+        checkpoint.unlink(missing_ok=True)
+    made = made_by(str(place), before + time.perf_counter() - started)
+    return RunRecord(
+        name=name,
+        profile=profile,
+        seed=config.seed,
+        config={**asdict(config), "steps_per_epoch": config.steps_per_epoch},
+        arrays=recorder.arrays(),
+        made={**made, "corpus": corpus.sha256, "processes": processes.count},
+        status=status,
+        message=message,
+    )
+
+
+def _run_epoch(
+    epoch: int, config: PretrainConfig, training: Training, recorder: Recorder, bar: tqdm
+) -> None:
+    training.begin(epoch)
+    recorder.begin(epoch)
+    for at in range(1, config.steps_per_epoch + 1):
+        training.step(learning_rate(config, epoch * config.steps_per_epoch + at - 1))
+        recorder.after(epoch, at)
+        bar.update()
+        if recorder.diverged:
+            return
+    recorder.end(epoch)
+
+
+def learning_rate(config: PretrainConfig, step: int) -> float:
+    """The learning rate of a step, counted from 0."""
+    if config.schedule == "linear":
+        return config.lr * (1 - step / config.steps)
+    return config.lr
+
+
+def check_device(name: str) -> torch.device:
+    """A device that is there; else ValueError."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}') from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            have = f"has {count} GPUs that torch can use" if count else "has no GPU torch can use"
+            raise ValueError(f'device must be there, got {name!r}: this machine {have}; use "cpu"')
+    elif device.type != "cpu":
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}')
+    return device
+
+
+def save_checkpoint(
+    path: Path,
+    config: PretrainConfig,
+    epoch: int,
+    seconds: float,
+    training: Training,
+    recorder: Recorder,
+) -> None:
+    """Write the state after `epoch` epochs, all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    state = {
+        "config": config_key(asdict(config)),
+        "epoch": epoch,
+        "seconds": seconds,
+        "training": training.state(),
+        "recorder": recorder.state(),
+    }
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path, config: PretrainConfig) -> dict[str, Any] | None:
+    """The state that `save_checkpoint` wrote, None if there is no such file; else ValueError."""
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise ValueError(f"checkpoint {path} is damaged: delete it to start anew") from error
+    if state["config"] != config_key(asdict(config)):
+        raise ValueError(f"checkpoint {path} is of a run with other settings: delete or move it")
+    return dict(state)

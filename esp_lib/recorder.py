@@ -1,0 +1,153 @@
+"""What a pre-training run writes down, step by step.
+
+Losses stay on the device until a plotted point; single pairs and single embedding rows are followed
+only in the epochs that the configuration names. Pairs are numbered as in the corpus; `make_order`
+with the run's seed tells which of them each step visited.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from esp_lib.training import Training
+
+if TYPE_CHECKING:
+    from esp_lib.pretrain import PretrainConfig
+
+PROBES_AN_EPOCH = 10
+RARE_ROWS = 256  # embedding rows followed, at most
+RESOLUTION = 2.0**-14  # nats: logged losses are rounded to it, so that records stay small
+VALIDATION = ("valid_mlm_loss", "valid_nsp_loss", "valid_mlm_accuracy", "valid_nsp_accuracy")
+
+
+class Recorder:
+    """The arrays of one run.
+
+    Always:
+        mlm_loss, nsp_loss: (steps,) float32, of each batch before its update, in nats.
+        valid_step: (points,) int32, updates before each validation.
+        valid_mlm_loss, valid_nsp_loss, valid_mlm_accuracy, valid_nsp_accuracy: (points,) float32.
+
+    With `probe_epochs`:
+        pair_loss: (steps, batch) float16, logged MLM loss of each visited pair, dropout included.
+        probe_step: (probes,) int32, updates before each probe.
+        probe_loss: (probes, probe_pairs) float16, MLM loss of the first pairs of the training set
+            with the weights of that moment, without dropout.
+        rare_token, rare_pair: (rows,) int32, tokens that occur once in the masked training text
+            (as an input), and the pair they occur in.
+        rare_moved: (probes, rows) float32, root mean square over the row of its movement since the
+            previous probe (since the epoch's start for the first).
+        token_count: (V,) int32, occurrences in the masked training text.
+        row_norm: (epochs + 1, V) float16, root mean square of each embedding row after each epoch.
+    """
+
+    def __init__(self, config: "PretrainConfig", training: Training) -> None:
+        self.config, self.training = config, training
+        self.diverged = False
+        steps = config.steps
+        self._step: dict[str, NDArray[Any]] = {
+            "mlm_loss": np.full(steps, np.nan, np.float32),
+            "nsp_loss": np.full(steps, np.nan, np.float32),
+        }
+        self._points: dict[str, list[Any]] = {"valid_step": [], **{k: [] for k in VALIDATION}}
+        if config.probe_epochs:
+            self._begin_probes(steps)
+
+    def _begin_probes(self, steps: int) -> None:
+        training = self.training
+        self._step["pair_loss"] = np.full(
+            (steps, training.single.shape[1]), np.nan, np.float16
+        )
+        self._points.update({name: [] for name in ("probe_step", "probe_loss", "rare_moved")})
+        self._points["row_norm"] = [_row_norm(self._rows())]
+        tokens = training.pairs.tokens.cpu().numpy()
+        self.token_count = np.bincount(tokens.ravel(), minlength=len(self._rows()))
+        self.rare_token = np.flatnonzero(self.token_count == 1)[:RARE_ROWS]
+        where = {int(t): int(p) for p, t in zip(*_places(tokens, self.rare_token), strict=True)}
+        self.rare_pair = np.array([where[int(t)] for t in self.rare_token], np.int32)
+
+    def _rows(self) -> torch.Tensor:
+        return self.training.network.token.weight.detach()
+
+    def begin(self, epoch: int) -> None:
+        """Before the first step of an epoch."""
+        if epoch in self.config.probe_epochs:
+            self._before = self._rows()[self.rare_token].clone()
+
+    def after(self, epoch: int, at: int) -> None:
+        """After step `at` of an epoch, counted from 1."""
+        config = self.config
+        step = epoch * config.steps_per_epoch + at
+        if step % config.validate_every == 0:
+            self._fetch(epoch, at)
+            self._points["valid_step"].append(step)
+            for name, value in zip(VALIDATION, self.training.validate(), strict=True):
+                self._points[name].append(value)
+        if epoch in config.probe_epochs and at in probe_places(config.steps_per_epoch):
+            self._probe(step)
+
+    def _probe(self, step: int) -> None:
+        rows = self._rows()[self.rare_token].clone()
+        moved = (rows - self._before).square().mean(dim=1).sqrt()
+        self._before = rows
+        self._points["probe_step"].append(step)
+        self._points["probe_loss"].append(self.training.probe().cpu().numpy())
+        self._points["rare_moved"].append(moved.cpu().numpy())
+
+    def end(self, epoch: int) -> None:
+        """After the last step of an epoch."""
+        self._fetch(epoch, self.config.steps_per_epoch)
+        if "row_norm" in self._points:
+            self._points["row_norm"].append(_row_norm(self._rows()))
+
+    def _fetch(self, epoch: int, at: int) -> None:
+        """Bring the losses of the epoch's first `at` steps to the host."""
+        here = slice(epoch * self.config.steps_per_epoch, epoch * self.config.steps_per_epoch + at)
+        log = np.round(self.training.log[:at].cpu().numpy() / RESOLUTION) * RESOLUTION
+        self._step["mlm_loss"][here], self._step["nsp_loss"][here] = log.T
+        if "pair_loss" in self._step:
+            self._step["pair_loss"][here] = self.training.single[:at].cpu().numpy()
+        self.diverged = not np.isfinite(log).all()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        points = {k: torch.from_numpy(np.array(v)) for k, v in self._points.items()}
+        return {"step": {k: torch.from_numpy(v) for k, v in self._step.items()}, "points": points}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._step = {k: v.numpy() for k, v in state["step"].items()}
+        self._points = {k: list(v.numpy()) for k, v in state["points"].items()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Everything recorded, by name."""
+        arrays = dict(self._step)
+        kinds = {"valid_step": np.int32, "probe_step": np.int32}
+        kinds |= {"probe_loss": np.float16, "row_norm": np.float16}
+        for name, values in self._points.items():
+            arrays[name] = np.array(values, dtype=kinds.get(name, np.float32))
+        if self.config.probe_epochs:
+            arrays["token_count"] = self.token_count.astype(np.int32)
+            arrays["rare_token"] = self.rare_token.astype(np.int32)
+            arrays["rare_pair"] = self.rare_pair
+        return arrays
+
+
+def probe_places(steps_per_epoch: int) -> list[int]:
+    """After which steps of an epoch it is probed: after the first, then at equal distances."""
+    places = np.linspace(0, steps_per_epoch, PROBES_AN_EPOCH + 1)
+    return sorted({1, *np.rint(places[1:]).astype(int).tolist()})
+
+
+def _row_norm(rows: torch.Tensor) -> NDArray[np.float16]:
+    return rows.square().mean(dim=1).sqrt().cpu().numpy().astype(np.float16)
+
+
+def _places(
+    tokens: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs and tokens of every place where a wanted token stands."""
+    pairs, columns = np.nonzero(np.isin(tokens, wanted))
+    return pairs, tokens[pairs, columns]
