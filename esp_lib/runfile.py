@@ -1,0 +1,215 @@
+"""The file of a run record: what it can hold, and its bytes.
+
+A zip archive, as `numpy.savez` writes it
+(https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): one `.npy` member for each
+array, and a member `record.json` with the format's version, all other fields of the record, and
+each array's dtype, shape and the SHA-256 of its bytes (C order, little-endian). Nothing is pickled,
+in either direction, and the same record always gives the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FORMAT = "esp_lib run record"
+VERSION = 1
+HEADER = "record.json"
+ARRAY_KEYS = {"dtype", "shape", "sha256"}  # what the header says of an array
+DTYPES = (
+    "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8",
+    "<c16",
+)  # fmt: skip
+MAX_BYTES = 2**30  # of a record, packed or unpacked: a larger one is neither written nor unpacked
+SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # no separator, no leading dot
+
+
+def check_name(argument: str, name: object) -> str:
+    """`name` if it is a safe file name: it can neither leave a folder nor hide in it."""
+    if not isinstance(name, str) or not SAFE_NAME.fullmatch(name):
+        raise ValueError(
+            f"{argument} must be 1 to 100 letters, digits, '.', '_' or '-', no '.' first, "
+            f"got {name!r}"
+        )
+    return name
+
+
+def as_json(name: str, value: object) -> Any:
+    """`value` in the types that JSON has: dict, list, str, int, finite float, bool and None.
+
+    Raises:
+        ValueError: it holds anything else, named by where it is, e.g. `config['lr']`.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, np.generic):
+        value = value.item()
+    match value:
+        case None | bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str() if not re.search("[\ud800-\udfff]", value):  # half a character: not UTF-8
+            return value
+        case list() | tuple():
+            return [as_json(f"{name}[{i}]", item) for i, item in enumerate(value)]
+        case Mapping() if all(isinstance(key, str) for key in value):
+            keys = [as_json(f"a key of {name}", key) for key in value]
+            return {key: as_json(f"{name}[{key!r}]", value[key]) for key in keys}
+    raise ValueError(
+        f"{name} must be text, a finite number, a bool, None, or a list or a mapping with text "
+        f"keys of these, got {value!r}"
+    )
+
+
+def as_arrays(value: object) -> dict[str, NDArray[Any]]:
+    """The arrays as a file holds them: read-only copies in C order, little-endian.
+
+    Raises:
+        ValueError: a name is not safe, or an array is not of numbers.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"arrays must be a mapping of names to arrays, got {value!r}")
+    return {name: _as_array(name, array) for name, array in value.items()}
+
+
+def _as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    check_name("an array's name", name)
+    if name.endswith((".npy", ".json")):
+        raise ValueError(f"an array's name must not end in .npy or .json, got {name!r}")
+    if isinstance(value, np.ma.MaskedArray):
+        raise ValueError(f"arrays[{name!r}] must not be masked: its mask would be lost")
+    array = np.asarray(value)
+    dtype = array.dtype.newbyteorder("<")
+    if dtype.str not in DTYPES:
+        allowed = ", ".join(np.dtype(text).name for text in DTYPES)
+        raise ValueError(f"arrays[{name!r}] must be of {allowed}, got {array.dtype}")
+    stored = np.array(array, dtype=dtype, order="C")
+    stored.setflags(write=False)
+    return stored
+
+
+def dump(value: object) -> str:
+    """Canonical JSON: keys sorted, no NaN or infinity, which JSON lacks."""
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, sort_keys=True, indent=2)
+
+
+def pack(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The file's content.
+
+    Args:
+        fields: all fields of the record but its arrays, as `as_json` returns them.
+        arrays: its arrays, as `as_arrays` returns them.
+
+    Raises:
+        ValueError: the record is larger than `MAX_BYTES`.
+    """
+    members = {HEADER: b""}  # first, and filled in last
+    described = {}
+    for name, array in sorted(arrays.items()):
+        member = io.BytesIO()
+        np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
+        members[f"{name}.npy"] = member.getvalue()
+        described[name] = {
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        }
+    header = {"format": FORMAT, "version": VERSION, "fields": dict(fields), "arrays": described}
+    members[HEADER] = f"{dump(header)}\n".encode()
+    content = io.BytesIO()
+    _check_size(sum(map(len, members.values())))
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name)  # dated 1980, whenever it is written
+            info.create_system = 3  # as on Unix, wherever it is written
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=6)
+    _check_size(content.tell())
+    return content.getvalue()
+
+
+def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The fields and the arrays of a file's content, after checking all of it.
+
+    Raises:
+        Exception: the content is not intact; of any type, since a broken archive makes zipfile,
+            zlib, json and NumPy raise what they like.
+    """
+    _check_size(len(content))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sizes = {info.filename: info.file_size for info in archive.infolist()}
+        if len(sizes) != len(archive.infolist()):
+            raise ValueError("two members have one name")
+        _check_size(sum(sizes.values()))
+        if HEADER not in sizes:
+            raise ValueError(f"has no {HEADER}")
+        fields, described = _parse_header(json.loads(_read(archive, HEADER)))
+        listed = {f"{name}.npy" for name in described} | {HEADER}
+        if differing := listed ^ set(sizes):
+            raise ValueError(f"members and list differ: {', '.join(sorted(differing))}")
+        arrays = {
+            name: _parse_array(name, _read(archive, f"{name}.npy"), **keys)
+            for name, keys in described.items()
+        }
+    return fields, arrays
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise ValueError(f"a record must have at most {MAX_BYTES} bytes, this has {size}")
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member of an archive, and never more of it than the archive declares."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_DEFLATED:
+        raise ValueError(f"{name} is not packed by deflate")
+    with archive.open(info) as member:
+        data = member.read(info.file_size + 1)  # raises if the CRC is wrong
+    if len(data) != info.file_size:
+        raise ValueError(f"{name} has {len(data)} bytes and declares {info.file_size}")
+    return data
+
+
+def _parse_header(header: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record's fields, and what is said of each array."""
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(f"{HEADER} does not say {FORMAT!r}")
+    if header.get("version") != VERSION:
+        raise ValueError(f"has format version {header.get('version')!r}, readable is {VERSION}")
+    if set(header) != {"format", "version", "fields", "arrays"}:
+        raise ValueError(f"{HEADER} lacks or adds keys: it has {', '.join(sorted(header))}")
+    fields, described = header["fields"], header["arrays"]
+    if not isinstance(fields, dict) or not isinstance(described, dict):
+        raise ValueError(f"{HEADER} has no mappings of fields and arrays")
+    for name, keys in described.items():
+        if not isinstance(keys, dict) or set(keys) != ARRAY_KEYS:
+            raise ValueError(f"{HEADER} does not describe array {name}")
+    return fields, described
+
+
+def _parse_array(name: str, data: bytes, dtype: str, shape: list[int], sha256: str) -> NDArray[Any]:
+    """The array in a `.npy` member, which must be as described."""
+    if dtype not in DTYPES:
+        raise ValueError(f"array {name} is of {dtype!r}, which records do not hold")
+    member = io.BytesIO(data)
+    if np.lib.format.read_magic(member) != (1, 0):
+        raise ValueError(f"array {name} is not in version 1.0 of the npy format")
+    found_shape, fortran, found = np.lib.format.read_array_header_1_0(member)
+    if (found_shape, fortran, found.str) != (tuple(shape), False, dtype):
+        raise ValueError(f"array {name} is {found.str} {found_shape}, listed as {dtype} {shape}")
+    raw = data[member.tell() :]
+    if hashlib.sha256(raw).hexdigest() != sha256:
+        raise ValueError(f"array {name} has another SHA-256 than listed")
+    if len(raw) != found.itemsize * math.prod(shape):
+        raise ValueError(f"array {name} has {len(raw)} bytes, not those of {dtype} {shape}")
+    return np.ndarray(found_shape, found, buffer=raw)

@@ -1,0 +1,238 @@
+"""Sweeps: train many runs, each saved as it ends, and none that is on disk already.
+
+A sweep takes any executor of Python's `concurrent.futures`
+(https://docs.python.org/3/library/concurrent.futures.html): none, and the runs go one after the
+other in this process; `process_pool`, for the cores or GPUs of this machine; or a cluster's, e.g.
+`Client.get_executor()` of dask.distributed. Workers only train: what they return is saved by the
+process that called `sweep`, so each file has one writer, and workers need not share a disk.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from esp_lib import checks
+from esp_lib.runs import DamagedRecord, RunRecord, config_key, load, make_label, record_path, save
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run to be trained.
+
+    Attributes:
+        name: what is run, e.g. "beta2-0.8": letters, digits and "._-".
+        profile: "quick", "cpu" or "paper".
+        seed: from 0 to 2**32 - 1.
+        config: everything that determines the run: a mapping, or a frozen dataclass.
+    """
+
+    name: str
+    profile: str
+    seed: int
+    config: Any
+
+    @property
+    def label(self) -> str:
+        """The label of the job's record."""
+        return make_label(self.name, self.seed)
+
+    def path(self, folder: str | Path) -> Path:
+        """Where the job's record lies in a folder of records."""
+        return record_path(folder, self.profile, self.label)
+
+
+class SweepError(RuntimeError):
+    """Some runs of a sweep failed; the records of the others are on disk.
+
+    Attributes:
+        failures: why, for each failed run, "<profile>/<label>".
+    """
+
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        super().__init__(failures)
+        self.failures = dict(failures)
+
+    def __str__(self) -> str:
+        lines = [f"  {run}: {reason}" for run, reason in self.failures.items()]
+        return "\n".join([f"failed runs: {len(lines)}; all others are on disk", *lines])
+
+
+def sweep(
+    jobs: Sequence[Job],
+    train: Callable[[Job], RunRecord],
+    folder: str | Path,
+    *,
+    executor: Executor | None = None,
+    again: bool = False,
+    report: Callable[[str], object] = print,
+) -> list[RunRecord]:
+    """Train the runs that are not on disk, and return all of them.
+
+    A run is on disk if its intact record lies in the folder with the job's config. Ctrl-C stops the
+    sweep: what is saved stays, and what has not started is cancelled; the same call goes on later.
+
+    Args:
+        jobs: the runs, no two with the same profile and label.
+        train: trains one job and returns its record, with the job's name, profile, seed and config.
+            An executor may need to pickle it: a function of a module, not a lambda.
+        folder: the folder of records, made if missing.
+        executor: what trains; by default this process, one run after the other. Closing it is the
+            caller's.
+        again: train also what is on disk.
+        report: takes a line of text on each run that ends.
+
+    Returns:
+        The records, in the order of the jobs.
+
+    Raises:
+        ValueError: two jobs have one file, or a job's field is not allowed.
+        SweepError: at the end, if runs failed.
+    """
+    jobs = list(jobs)
+    keys = {_place(job): config_key(job.config) for job in jobs}
+    if len(keys) < len(jobs):
+        places = [_place(job) for job in jobs]
+        twice = sorted({place for place in places if places.count(place) > 1})
+        raise ValueError(f"jobs must be of different profile or label, got two {', '.join(twice)}")
+    records = {} if again else _on_disk(jobs, keys, folder, report)
+    todo = [job for job in jobs if _place(job) not in records]
+    report(f"{len(jobs)} runs: {len(records)} on disk already, {len(todo)} to train")
+
+    failures: dict[str, str] = {}
+    start = time.perf_counter()
+    with contextlib.closing(_results(todo, train, executor)) as results:
+        for done, (job, result) in enumerate(results, start=1):
+            place = _place(job)
+            try:
+                record, seconds = result()
+                _check_record(record, job, keys[place])
+                save(record, folder)
+            except Exception as error:  # one failed run must not stop the others
+                failures[place] = f"{type(error).__name__}: {error}"
+                outcome = f"failed: {failures[place]}"
+            else:
+                records[place] = record
+                outcome = f"{record.status} in {_duration(seconds)}"
+            left = len(todo) - done
+            rest = (time.perf_counter() - start) / done * left
+            remaining = f"; {left} left, about {_duration(rest)}" if left else ""
+            report(f"{place}: {outcome}{remaining}")
+    if failures:
+        raise SweepError(failures)
+    return [records[_place(job)] for job in jobs]
+
+
+def process_pool(workers: int) -> ProcessPoolExecutor:
+    """An executor of `workers` fresh processes, which end with this one and at Ctrl-C."""
+    return ProcessPoolExecutor(
+        checks.integer("workers", workers, low=1),
+        mp_context=multiprocessing.get_context("spawn"),  # fork and CUDA or threads do not mix
+        initializer=_start_worker,
+    )
+
+
+def _start_worker() -> None:
+    """Tie this worker to its parent, which alone saves: without it nothing here is of use."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it in the middle of a run
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _place(job: Job) -> str:
+    return f"{job.profile}/{job.label}"
+
+
+def _on_disk(
+    jobs: Sequence[Job],
+    keys: Mapping[str, str],
+    folder: str | Path,
+    report: Callable[[str], object],
+) -> dict[str, RunRecord]:
+    """The records of those jobs that need no training."""
+    found = {}
+    for job in jobs:
+        place = _place(job)
+        try:
+            record = load(job.path(folder))
+        except FileNotFoundError:
+            continue
+        except DamagedRecord as error:
+            report(f"{place}: to be trained again, since {error}")
+            continue
+        if config_key(record.config) == keys[place]:
+            found[place] = record
+        else:
+            report(f"{place}: to be trained again, since its record has another config")
+    return found
+
+
+def _results(
+    todo: Sequence[Job], train: Callable[[Job], RunRecord], executor: Executor | None
+) -> Generator[tuple[Job, Callable[[], tuple[RunRecord, float]]]]:
+    """Each job when it has ended, with a function that returns its result or raises its error."""
+    if executor is None:
+        for job in todo:
+            yield job, partial(_timed, train, job)
+        return
+    futures = {_submit(executor, train, job): job for job in todo}
+    try:
+        for future in as_completed(futures):
+            yield futures[future], future.result
+    finally:  # also when the sweep is interrupted
+        for future in futures:
+            future.cancel()
+
+
+def _submit(
+    executor: Executor, train: Callable[[Job], RunRecord], job: Job
+) -> "Future[tuple[RunRecord, float]]":
+    """The job's future; a failed one if the executor takes no job any more."""
+    try:
+        return executor.submit(_timed, train, job)
+    except RuntimeError as error:  # e.g. BrokenProcessPool: a worker died
+        failed: Future[tuple[RunRecord, float]] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _timed(train: Callable[[Job], RunRecord], job: Job) -> tuple[RunRecord, float]:
+    """A run's record, and the seconds that it took."""
+    start = time.perf_counter()
+    return train(job), time.perf_counter() - start
+
+
+def _check_record(record: object, job: Job, key: str) -> None:
+    """Refuse what is not the job's own record: it would be saved in a wrong place or trained on."""
+    if not isinstance(record, RunRecord):
+        raise ValueError(f"train must return a RunRecord, got {type(record).__name__}")
+    if (record.name, record.profile, record.seed) != (job.name, job.profile, job.seed):
+        raise ValueError(
+            f"train must return the record of its job, got {record.profile}/{record.label}"
+        )
+    if config_key(record.config) != key:
+        raise ValueError(
+            f"train must return a record with its job's config, got {record.config!r}, "
+            f"asked for was {job.config!r}"
+        )
+
+
+def _duration(seconds: float) -> str:
+    """`seconds` for reading: "8.1 s", "12 min", "3.4 h"."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
