@@ -1,26 +1,86 @@
-"""Commands: `python -m esp_lib picture FILE.svg` writes the picture of the sawtooth."""
+"""The library's commands: `python -m esp_lib --help` lists them."""
 
+import argparse
 import sys
 from pathlib import Path
 
-USAGE = "usage: python -m esp_lib picture FILE.svg"
+from esp_lib.parameters import PROFILES
 
 
-def main(arguments: list[str]) -> int:
-    """Run a command; returns the exit status, 2 for a call that is not understood."""
-    match arguments:
-        case ["picture", file] if file.endswith(".svg"):
-            from esp_lib.picture import write_picture
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status, 2 for a call that is not understood.
 
-            write_picture(Path(file))
-            print(f"wrote {file}")
-            return 0
-        case ["--help" | "-h"]:
-            print(USAGE)
-            return 0
-    print(USAGE, file=sys.stderr)
-    return 2
+    Args:
+        arguments: the words after `python -m esp_lib`; by default those it was called with.
+    """
+    parser = argparse.ArgumentParser(prog="python -m esp_lib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_picture(commands)
+    _add_runs(commands)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse has said why, or printed the help
+        return int(stop.code or 0)
+    try:
+        return int(options.run(options))
+    except OSError as error:  # a file or a folder that cannot be read or written
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+# ---------------------------------------------------------------------------------------- picture
+
+
+def _add_picture(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    picture = commands.add_parser("picture", help="write the picture of the sawtooth")
+    picture.add_argument("file", type=_svg, metavar="FILE.svg")
+    picture.set_defaults(run=_picture)
+
+
+def _svg(text: str) -> Path:
+    if not text.endswith(".svg"):
+        raise argparse.ArgumentTypeError(f"must end in .svg, got {text!r}")
+    return Path(text)
+
+
+def _picture(options: argparse.Namespace) -> int:
+    from esp_lib.picture import write_picture
+
+    write_picture(options.file)
+    print(f"wrote {options.file}")
+    return 0
+
+
+# ------------------------------------------------------------------------------------------- runs
+
+
+def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    runs = commands.add_parser("runs", help="list, show or verify run records")
+    actions = runs.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (
+        ("list", "a table of the runs"),
+        ("show", "all about one run"),
+        ("verify", "check every record; exit status 1 if one is damaged"),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        if name == "show":
+            action.add_argument("label", metavar="LABEL", help="e.g. beta2-0.8-seed0")
+        action.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
+        action.add_argument("--profile", choices=PROFILES, help="default: all")
+        action.set_defaults(run=_runs)
+
+
+def _runs(options: argparse.Namespace) -> int:
+    from esp_lib import runs_command
+    from esp_lib.runs import results_folder
+
+    folder = options.folder or results_folder()
+    if options.action == "show":
+        return runs_command.show_run(folder, options.label, options.profile)
+    if options.action == "verify":
+        return runs_command.verify_runs(folder, options.profile)
+    return runs_command.list_runs(folder, options.profile)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -70,6 +70,14 @@ def as_json(name: str, value: object) -> Any:
     )
 
 
+def as_mapping(name: str, value: object) -> dict[str, Any]:
+    """A mapping or a dataclass in JSON's types, see `as_json`; else ValueError."""
+    mapping = as_json(name, value)
+    if not isinstance(mapping, dict):
+        raise ValueError(f"{name} must be a mapping or a dataclass, got {value!r}")
+    return mapping
+
+
 def as_arrays(value: object) -> dict[str, NDArray[Any]]:
     """The arrays as a file holds them: read-only copies in C order, little-endian.
 

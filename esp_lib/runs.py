@@ -51,7 +51,8 @@ class RunRecord:
         name: what was run, e.g. "beta2-0.8": letters, digits and "._-".
         profile: "quick", "cpu" or "paper".
         seed: from 0 to 2**32 - 1.
-        config: everything that determines the run, as JSON can say it; numbers finite.
+        config: everything that determines the run, as JSON can say it; numbers finite. It may say
+            what follows from that, e.g. "steps_per_epoch".
         arrays: what was recorded, of any shapes: bool, integer, float or complex numbers.
         made: the run's circumstances, as JSON can say them: see `made_by`.
         status: "finished", "diverged" or "out of memory".
@@ -76,11 +77,8 @@ class RunRecord:
         checks.choice("status", self.status, STATUSES)
         if not isinstance(self.message, str):
             raise ValueError(f"message must be text, got {self.message!r}")
-        for name in ("config", "made"):
-            value = runfile.as_json(name, getattr(self, name))
-            if not isinstance(value, dict):
-                raise ValueError(f"{name} must be a mapping or a dataclass, got {value!r}")
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "config", runfile.as_mapping("config", self.config))
+        object.__setattr__(self, "made", runfile.as_mapping("made", self.made))
         object.__setattr__(self, "seed", int(self.seed))
         object.__setattr__(self, "message", runfile.as_json("message", self.message))
         object.__setattr__(self, "arrays", runfile.as_arrays(self.arrays))
@@ -144,7 +142,9 @@ def config_key(config: object) -> str:
     Raises:
         ValueError: the config holds something that JSON cannot say.
     """
-    return hashlib.sha256(runfile.dump(runfile.as_json("config", config)).encode()).hexdigest()[:16]
+    return hashlib.sha256(runfile.dump(runfile.as_mapping("config", config)).encode()).hexdigest()[
+        :16
+    ]
 
 
 def save(record: RunRecord, folder: str | Path) -> Path:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from esp_lib import checks
+from esp_lib.runfile import as_mapping
 from esp_lib.runs import DamagedRecord, RunRecord, config_key, load, make_label, record_path, save
 
 
@@ -34,12 +35,19 @@ class Job:
         profile: "quick", "cpu" or "paper".
         seed: from 0 to 2**32 - 1.
         config: everything that determines the run: a mapping, or a frozen dataclass.
+
+    Raises:
+        ValueError: a field is not as above, or the config holds what JSON cannot say.
     """
 
     name: str
     profile: str
     seed: int
     config: Any
+
+    def __post_init__(self) -> None:
+        self.path("")
+        as_mapping("config", self.config)
 
     @property
     def label(self) -> str:
@@ -78,8 +86,9 @@ def sweep(
 ) -> list[RunRecord]:
     """Train the runs that are not on disk, and return all of them.
 
-    A run is on disk if its intact record lies in the folder with the job's config. Ctrl-C stops the
-    sweep: what is saved stays, and what has not started is cancelled; the same call goes on later.
+    A run is on disk if its intact record lies in the folder and agrees with the job's config; it is
+    replaced if its config is another. Ctrl-C stops the sweep: what is saved stays, and what has not
+    started is cancelled. The same call goes on later.
 
     Args:
         jobs: the runs, no two with the same profile and label.
@@ -95,16 +104,14 @@ def sweep(
         The records, in the order of the jobs.
 
     Raises:
-        ValueError: two jobs have one file, or a job's field is not allowed.
+        ValueError: two jobs have one file.
         SweepError: at the end, if runs failed.
     """
     jobs = list(jobs)
-    keys = {_place(job): config_key(job.config) for job in jobs}
-    if len(keys) < len(jobs):
-        places = [_place(job) for job in jobs]
-        twice = sorted({place for place in places if places.count(place) > 1})
+    places = [_place(job) for job in jobs]
+    if twice := sorted({place for place in places if places.count(place) > 1}):
         raise ValueError(f"jobs must be of different profile or label, got two {', '.join(twice)}")
-    records = {} if again else _on_disk(jobs, keys, folder, report)
+    records = {} if again else _on_disk(jobs, folder, report)
     todo = [job for job in jobs if _place(job) not in records]
     report(f"{len(jobs)} runs: {len(records)} on disk already, {len(todo)} to train")
 
@@ -115,7 +122,7 @@ def sweep(
             place = _place(job)
             try:
                 record, seconds = result()
-                _check_record(record, job, keys[place])
+                _check_record(record, job)
                 save(record, folder)
             except Exception as error:  # one failed run must not stop the others
                 failures[place] = f"{type(error).__name__}: {error}"
@@ -159,7 +166,6 @@ def _place(job: Job) -> str:
 
 def _on_disk(
     jobs: Sequence[Job],
-    keys: Mapping[str, str],
     folder: str | Path,
     report: Callable[[str], object],
 ) -> dict[str, RunRecord]:
@@ -174,7 +180,7 @@ def _on_disk(
         except DamagedRecord as error:
             report(f"{place}: to be trained again, since {error}")
             continue
-        if config_key(record.config) == keys[place]:
+        if _same_config(record, job):
             found[place] = record
         else:
             report(f"{place}: to be trained again, since its record has another config")
@@ -216,7 +222,14 @@ def _timed(train: Callable[[Job], RunRecord], job: Job) -> tuple[RunRecord, floa
     return train(job), time.perf_counter() - start
 
 
-def _check_record(record: object, job: Job, key: str) -> None:
+def _same_config(record: RunRecord, job: Job) -> bool:
+    """Whether the record's config has all that the job's has; it may say what follows from it."""
+    asked = as_mapping("config", job.config)
+    held = {name: value for name, value in record.config.items() if name in asked}
+    return config_key(held) == config_key(asked)
+
+
+def _check_record(record: object, job: Job) -> None:
     """Refuse what is not the job's own record: it would be saved in a wrong place or trained on."""
     if not isinstance(record, RunRecord):
         raise ValueError(f"train must return a RunRecord, got {type(record).__name__}")
@@ -224,7 +237,7 @@ def _check_record(record: object, job: Job, key: str) -> None:
         raise ValueError(
             f"train must return the record of its job, got {record.profile}/{record.label}"
         )
-    if config_key(record.config) != key:
+    if not _same_config(record, job):
         raise ValueError(
             f"train must return a record with its job's config, got {record.config!r}, "
             f"asked for was {job.config!r}"
