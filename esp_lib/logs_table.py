@@ -1,0 +1,272 @@
+"""A log as a table of numbers: CSV, TSV, JSON and JSON lines.
+
+What they look like in practice: `csv.DictWriter` and Lightning's `metrics.csv` leave cells empty
+where a row does not have a value; `numpy.savetxt` writes columns apart by spaces, with a header
+that begins with `#`; the Hugging Face Trainer's `trainer_state.json` keeps a list of dictionaries
+under `log_history`, and, as Python does, writes NaN as a bare word.
+"""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib.logs_columns import relevant
+
+Array = NDArray[np.float64]
+
+MAX_LINES = 5_000_000  # of a text file
+MAX_VALUES = 20_000_000  # of a JSON document: bounds the memory that it takes
+MAX_COLUMNS = 10_000
+CHUNK = 8_192  # rows converted at a time
+
+
+class LogError(ValueError):
+    """A log that cannot be read; the message says why, and what would help."""
+
+
+@dataclass
+class Table:
+    """Columns of a log in the order of its rows.
+
+    NaN: the row has no such value. Infinity: it has one that is not finite.
+    """
+
+    columns: dict[str, Array]
+    source: str  # the format, in words
+    names: list[str] = field(default_factory=list)  # of all columns, read or not
+    notes: list[str] = field(default_factory=list)
+    averaged: bool = False  # the format says that a point is the mean since the point before
+    epoch_steps: float | None = None  # steps in an epoch, where the format says so
+
+
+def as_lines(text: str) -> list[str]:
+    """The lines of a text without blank ones; LogError if there are too many."""
+    text = text.replace("\r", "\n")
+    if text.count("\n") > 2 * MAX_LINES:
+        raise LogError(f"the log has more than {MAX_LINES:,} lines; keep every tenth")
+    lines = [line for line in text.split("\n") if line and not line.isspace()]
+    if len(lines) > MAX_LINES:
+        raise LogError(f"the log has more than {MAX_LINES:,} lines; keep every tenth")
+    return lines
+
+
+# ----------------------------------------------------------------------- separated by a character
+
+
+def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
+    """How the columns of a table are set apart, and their names; None if it is no table.
+
+    Returns:
+        The delimiter (" " for any white space) and the names, `[]` for a table without a header.
+    """
+    skip = 0
+    while skip + 2 < len(lines) and lines[skip].startswith("#") and lines[skip + 1].startswith("#"):
+        skip += 1
+    first = lines[skip].lstrip("#").strip(" ")
+    second = lines[skip + 1] if skip + 1 < len(lines) else ""
+    for delimiter in (",", "\t", ";", " "):
+        names, cells = (split_line(line, delimiter) for line in (first, second or first))
+        if any(is_number(name) for name in names):
+            numbers = [is_number(name) for name in names]
+            if all(numbers) and all(map(is_number, cells)) and len(cells) == len(names) <= 4:
+                return delimiter, []
+        elif (
+            second
+            and any(map(is_number, cells))
+            and abs(len(cells) - len(names)) <= (delimiter != " ")
+            and (len(names) > 1 or delimiter == ",")
+        ):
+            return delimiter, names
+    return None
+
+
+def split_line(line: str, delimiter: str) -> list[str]:
+    """The cells of one line."""
+    if delimiter == " ":
+        return line.split()
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number, NaN included."""
+    return not np.isnan(to_number(cell))
+
+
+def to_number(cell: Any) -> float:
+    """A cell as a number: NaN for none, infinity for one that is not finite."""
+    if isinstance(cell, str):
+        if "_" in cell or not cell.isascii():
+            return np.nan
+        try:
+            cell = float(cell)
+        except ValueError:
+            return np.nan
+    elif isinstance(cell, bool) or not isinstance(cell, int | float):
+        return np.nan
+    return float(cell) if np.isfinite(cell) else np.inf
+
+
+def to_numbers(cells: list[Any]) -> Array:
+    """(cells,) as `to_number`, fast where all are numbers."""
+    try:
+        values = np.array(list(map(float, cells)))
+        joined = "".join(cells) if cells and type(cells[0]) is str else ""
+    except (TypeError, ValueError):
+        joined = "_"
+    if "_" in joined or not joined.isascii():
+        return np.array([to_number(cell) for cell in cells], dtype=np.float64)
+    values[~np.isfinite(values)] = np.inf
+    return values
+
+
+def read_delimited(
+    lines: list[str], delimiter: str, names: list[str], wanted: Iterable[str]
+) -> Table:
+    """A table with a header, or of one to four columns without: loss; step, loss; and no more."""
+    if len(names) > MAX_COLUMNS:
+        raise LogError(f"the table has {len(names):,} columns; up to {MAX_COLUMNS:,} are read")
+    head = 1
+    if names:
+        while lines[head - 1].startswith("#") and lines[head].startswith("#"):
+            head += 1
+    else:
+        head = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+        width = len(split_line(lines[head], delimiter))
+        names = ["loss"] if width == 1 else ["step", "loss", "column 3", "column 4"][:width]
+    keep = relevant(names, wanted)
+    places = [names.index(name) for name in keep]
+    body = islice(lines, head, None)
+    rows: Iterator[list[str]] = (
+        (line.split() for line in body)
+        if delimiter == " "
+        else csv.reader(body, delimiter=delimiter)
+    )
+    parts: list[list[Array]] = [[] for _ in places]
+    words = 0
+    try:
+        while chunk := list(islice(rows, CHUNK)):
+            for i, place in enumerate(places):
+                try:
+                    cells = [row[place] for row in chunk]
+                except IndexError:
+                    cells = [row[place] if place < len(row) else "" for row in chunk]
+                parts[i].append(to_numbers(cells))
+                if keep[i].lower().endswith("loss") and np.isnan(parts[i][-1]).any():
+                    words += sum(
+                        bool(cell.strip()) and np.isnan(value)
+                        for cell, value in zip(cells, parts[i][-1].tolist(), strict=True)
+                    )
+    except csv.Error as error:
+        raise LogError(f"not readable as a table: {error}") from None
+    columns = {
+        name: np.concatenate(part) if part else np.empty(0)
+        for name, part in zip(keep, parts, strict=True)
+    }
+    kind = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", " ": "table with spaces"}[
+        delimiter
+    ]
+    notes = [f"losses that are no numbers and were left out: {words:,}"] if words else []
+    return Table(columns, kind, names, notes)
+
+
+# ------------------------------------------------------------------------------------------- JSON
+
+
+def load_json(text: str) -> Any:
+    """A JSON document, numbers as floats; LogError if it is none, too deep or too large."""
+    if text.count(",") + text.count("{") + text.count("[") > MAX_VALUES:
+        raise LogError(f"the JSON holds more than {MAX_VALUES:,} values; write JSON lines instead")
+    try:
+        return json.loads(text, parse_int=float)
+    except RecursionError:
+        raise LogError("the JSON is nested too deeply to be a training log") from None
+    except ValueError as error:
+        raise LogError(f"not valid JSON, perhaps cut off: {error}") from None
+
+
+def read_json(text: str, wanted: Iterable[str]) -> Table:
+    """A document: `trainer_state.json`, a list of dictionaries, or a dictionary of lists."""
+    data = load_json(text)
+    if isinstance(data, dict) and isinstance(data.get("log_history"), list):
+        return read_trainer_state(data, wanted)
+    if isinstance(data, dict):
+        lists = {name: value for name, value in data.items() if isinstance(value, list)}
+        rows = [value for value in lists.values() if value and isinstance(value[0], dict)]
+        if rows:
+            data = max(rows, key=len)
+        elif lists:
+            size = max(map(len, lists.values()))
+            keep = relevant([name for name, value in lists.items() if len(value) == size], wanted)
+            columns = {name: to_numbers(lists[name]) for name in keep}
+            return Table(columns, "JSON, a list for each column", list(lists))
+        else:
+            data = [data]
+    if not isinstance(data, list):
+        raise LogError("the JSON is neither a list nor a dictionary of lists")
+    if data and not any(isinstance(row, dict | list) for row in data):
+        return Table({"loss": to_numbers_with_gaps(data)}, "JSON, a list of losses", ["loss"])
+    return read_rows([row for row in data if isinstance(row, dict)], "JSON", wanted)
+
+
+def read_json_lines(lines: list[str], wanted: Iterable[str]) -> Table:
+    """One JSON object a line. Other lines, such as one cut off, are left out and counted."""
+    rows, bad = [], 0
+    decode = json.JSONDecoder(parse_int=float).decode
+    for line in lines:
+        try:
+            row = decode(line)
+        except (ValueError, RecursionError):
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        else:
+            bad += 1
+    table = read_rows(rows, "JSON lines", wanted)
+    if bad:
+        table.notes.append(f"lines that are not JSON objects and were left out: {bad:,}")
+    return table
+
+
+def read_trainer_state(state: dict[str, Any], wanted: Iterable[str]) -> Table:
+    """A Hugging Face `trainer_state.json`: `loss` is the mean since the entry before."""
+    rows = [
+        row for row in state["log_history"] if isinstance(row, dict) and "train_runtime" not in row
+    ]
+    table = read_rows(rows, "Hugging Face trainer_state.json", wanted)
+    table.averaged = True
+    steps, epochs = (to_number(state.get(name)) for name in ("max_steps", "num_train_epochs"))
+    if 0 < epochs < np.inf and 0 < steps < np.inf:
+        table.epoch_steps = steps / epochs
+    return table
+
+
+def read_rows(rows: list[dict[str, Any]], source: str, wanted: Iterable[str]) -> Table:
+    """Dictionaries, which may have different keys."""
+    names: dict[str, None] = {}  # in the order in which they appear
+    for row in rows:
+        if not row.keys() <= names.keys():
+            names.update(dict.fromkeys(row))
+            if len(names) > MAX_COLUMNS:
+                raise LogError(f"the log has more than {MAX_COLUMNS:,} different keys")
+    columns = {
+        name: to_numbers_with_gaps([row.get(name) for row in rows])
+        for name in relevant(list(names), wanted)
+    }
+    return Table(columns, source, list(names))
+
+
+def to_numbers_with_gaps(cells: list[Any]) -> Array:
+    """As `to_numbers`, fast where some are missing."""
+    values = np.full(len(cells), np.nan)
+    here = [i for i, cell in enumerate(cells) if cell is not None]
+    values[here] = to_numbers([cells[i] for i in here])
+    return values
