@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import zipfile
@@ -117,7 +118,11 @@ def test_same_record_gives_the_same_bytes(tmp_path):
     arrays = make_record().arrays
     first = save(make_record(), tmp_path / "a").read_bytes()
     turned = make_record(arrays=dict(reversed(arrays.items())))
-    assert save(turned, tmp_path / "b").read_bytes() == first
+    path = save(turned, tmp_path / "b")
+    assert path.read_bytes() == first
+    with zipfile.ZipFile(path) as archive:  # nothing of the time or of the machine is in it
+        found = {(info.date_time, info.create_system) for info in archive.infolist()}
+    assert found == {((1980, 1, 1, 0, 0, 0), 3)}
 
 
 def test_a_record_keeps_what_it_was_given():
@@ -212,6 +217,20 @@ save(make_record(message="new"), {str(file.parents[1])!r})
     assert len(load_folder(file.parents[1]).records) == 1
     save(make_record(message="new"), file.parents[1])
     assert load(file).message == "new"
+
+
+def test_all_is_on_disk_before_the_old_record_goes(file, monkeypatch):
+    before = file.read_bytes()
+    sizes = []
+
+    def fsync(handle):
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            assert file.read_bytes() == before
+            sizes.append(os.fstat(handle).st_size)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save(make_record(message="new"), file.parents[1])
+    assert sizes == [file.stat().st_size]
 
 
 def test_a_failed_write_leaves_the_old_record_and_no_draft(file, monkeypatch):
