@@ -55,7 +55,7 @@ def _picture(options: argparse.Namespace) -> int:
 
 
 def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    runs = commands.add_parser("runs", help="list, show or verify run records")
+    runs = commands.add_parser("runs", help="list, show, verify or train recorded runs")
     actions = runs.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in (
         ("list", "a table of the runs"),
@@ -68,6 +68,15 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         action.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
         action.add_argument("--profile", choices=PROFILES, help="default: all")
         action.set_defaults(run=_runs)
+    text = "train the runs of a profile that have no record yet"
+    train = actions.add_parser("train", help=text, description=text)
+    train.add_argument("name", nargs="*", help="factors, e.g. beta2-0.8; default: all")
+    train.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
+    train.add_argument("--profile", choices=PROFILES, required=True)
+    train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
+    train.add_argument("--workers", type=int, default=0, help="runs at once; default: one a core")
+    train.add_argument("--again", action="store_true", help="train also what has a record")
+    train.set_defaults(run=_train)
 
 
 def _runs(options: argparse.Namespace) -> int:
@@ -80,6 +89,25 @@ def _runs(options: argparse.Namespace) -> int:
     if options.action == "verify":
         return runs_command.verify_runs(folder, options.profile)
     return runs_command.list_runs(folder, options.profile)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from esp_lib.factors import get_runs
+    from esp_lib.sweeps import SweepError
+
+    try:
+        get_runs(
+            options.profile,
+            options.name or None,
+            train="all" if options.again else "missing",
+            device=options.device,
+            workers=options.workers,
+            folder=options.folder,
+        )
+    except (ValueError, SweepError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1 if isinstance(error, SweepError) else 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from esp_lib import checks
 
@@ -88,7 +88,7 @@ class Block(nn.Module):
         qkv = self.qkv(x).view(B, L, 3, self.heads, H // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, L, H / heads)
         dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         x = self.norm1(x + self.drop(self.out(y.transpose(1, 2).reshape(B, L, H))))
         return self.norm2(x + self.drop(self.feed_forward(x)))
 
@@ -132,10 +132,10 @@ class Bert(nn.Module):
 
 def losses(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
     """Loss in nats of each pair: (B,) summed over its hidden words, (B,) of its next sentence."""
-    each = F.cross_entropy(outputs.words.float(), outputs.labels, reduction="none")
+    each = functional.cross_entropy(outputs.words.float(), outputs.labels, reduction="none")
     mlm = each.new_zeros(batch.is_next.size(0))
     mlm = mlm.index_add(0, outputs.rows, each * outputs.weights)
-    return mlm, F.cross_entropy(outputs.following.float(), batch.is_next, reduction="none")
+    return mlm, functional.cross_entropy(outputs.following.float(), batch.is_next, reduction="none")
 
 
 def right(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -189,7 +189,7 @@ def p_text(p: float) -> str:
 def versions() -> dict[str, str]:
     """Versions of Python, of this library and of what its numbers depend on."""
     found = {"Python": platform.python_version()}
-    for package in ("esp_lib", "numpy", "scipy", "numba", "torch", "matplotlib"):
+    for package in ("esp_lib", "numpy", "scipy", "numba", "torch", "tokenizers", "matplotlib"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

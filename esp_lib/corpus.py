@@ -10,6 +10,7 @@ half of them with a random second sentence; 15 % of the tokens are chosen, 80 % 
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -151,7 +152,7 @@ def make_pairs(text: Sentences, max_len: int, random: np.random.Generator) -> Pa
     pairs: list[tuple[list[int], list[int], bool]] = []
     full = [paragraph for paragraph in text if paragraph]
     for paragraph in full:
-        for first, following in zip(paragraph, paragraph[1:], strict=False):
+        for first, following in itertools.pairwise(paragraph):
             is_next = bool(random.random() < 0.5)
             second = following
             if not is_next:

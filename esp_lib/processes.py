@@ -34,10 +34,12 @@ class Processes:
         if self.count == 1:
             return
         tensors = list(tensors)
-        flat = torch.cat([t.flatten() for t in tensors])
+        flat = torch.cat([t.flatten() for t in tensors])  # one message instead of many
         dist.all_reduce(flat)
-        for tensor, total in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
-            tensor.copy_(total.view_as(tensor))
+        start = 0
+        for tensor in tensors:
+            tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
+            start += tensor.numel()
 
 
 def join(device: torch.device) -> tuple[Processes, torch.device]:

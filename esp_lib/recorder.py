@@ -31,7 +31,8 @@ class Recorder:
         valid_mlm_loss, valid_nsp_loss, valid_mlm_accuracy, valid_nsp_accuracy: (points,) float32.
 
     With `probe_epochs`:
-        pair_loss: (steps, batch) float16, logged MLM loss of each visited pair, dropout included.
+        pair_loss: (probe epochs, steps per epoch, batch) float16, logged MLM loss of each pair that
+            these epochs visit, dropout included; mean over the pair's hidden words.
         probe_step: (probes,) int32, updates before each probe.
         probe_loss: (probes, probe_pairs) float16, MLM loss of the first pairs of the training set
             with the weights of that moment, without dropout.
@@ -40,33 +41,31 @@ class Recorder:
         rare_moved: (probes, rows) float32, root mean square over the row of its movement since the
             previous probe (since the epoch's start for the first).
         token_count: (V,) int32, occurrences in the masked training text.
-        row_norm: (epochs + 1, V) float16, root mean square of each embedding row after each epoch.
+        row_norm: (2, V) float16, root mean square of each embedding row before and after the run.
     """
 
     def __init__(self, config: "PretrainConfig", training: Training) -> None:
         self.config, self.training = config, training
         self.diverged = False
-        steps = config.steps
-        self._step: dict[str, NDArray[Any]] = {
-            "mlm_loss": np.full(steps, np.nan, np.float32),
-            "nsp_loss": np.full(steps, np.nan, np.float32),
+        self._logged: dict[str, NDArray[Any]] = {
+            name: np.full(config.steps, np.nan, np.float32) for name in ("mlm_loss", "nsp_loss")
         }
         self._points: dict[str, list[Any]] = {"valid_step": [], **{k: [] for k in VALIDATION}}
         if config.probe_epochs:
-            self._begin_probes(steps)
+            self._begin_probes()
 
-    def _begin_probes(self, steps: int) -> None:
+    def _begin_probes(self) -> None:
         training = self.training
-        self._step["pair_loss"] = np.full(
-            (steps, training.single.shape[1]), np.nan, np.float16
-        )
+        shape = (len(self.config.probe_epochs), *training.single.shape)
+        self._logged["pair_loss"] = np.full(shape, np.nan, np.float16)
         self._points.update({name: [] for name in ("probe_step", "probe_loss", "rare_moved")})
-        self._points["row_norm"] = [_row_norm(self._rows())]
         tokens = training.pairs.tokens.cpu().numpy()
-        self.token_count = np.bincount(tokens.ravel(), minlength=len(self._rows()))
-        self.rare_token = np.flatnonzero(self.token_count == 1)[:RARE_ROWS]
-        where = {int(t): int(p) for p, t in zip(*_places(tokens, self.rare_token), strict=True)}
-        self.rare_pair = np.array([where[int(t)] for t in self.rare_token], np.int32)
+        self._first_norm = _row_norm(self._rows())
+        self._count = np.bincount(tokens.ravel(), minlength=len(self._first_norm))
+        self._rare = np.flatnonzero(self._count == 1)[:RARE_ROWS]
+        pairs, columns = np.nonzero(np.isin(tokens, self._rare))
+        place = dict(zip(tokens[pairs, columns].tolist(), pairs.tolist(), strict=True))
+        self._rare_pair = np.array([place[token] for token in self._rare.tolist()], np.int32)
 
     def _rows(self) -> torch.Tensor:
         return self.training.network.token.weight.detach()
@@ -74,7 +73,7 @@ class Recorder:
     def begin(self, epoch: int) -> None:
         """Before the first step of an epoch."""
         if epoch in self.config.probe_epochs:
-            self._before = self._rows()[self.rare_token].clone()
+            self._before = self._rows()[self._rare].clone()
 
     def after(self, epoch: int, at: int) -> None:
         """After step `at` of an epoch, counted from 1."""
@@ -89,7 +88,7 @@ class Recorder:
             self._probe(step)
 
     def _probe(self, step: int) -> None:
-        rows = self._rows()[self.rare_token].clone()
+        rows = self._rows()[self._rare].clone()
         moved = (rows - self._before).square().mean(dim=1).sqrt()
         self._before = rows
         self._points["probe_step"].append(step)
@@ -99,39 +98,46 @@ class Recorder:
     def end(self, epoch: int) -> None:
         """After the last step of an epoch."""
         self._fetch(epoch, self.config.steps_per_epoch)
-        if "row_norm" in self._points:
-            self._points["row_norm"].append(_row_norm(self._rows()))
+        if epoch in (probed := self.config.probe_epochs):
+            self._logged["pair_loss"][probed.index(epoch)] = self.training.single.cpu().numpy()
 
     def _fetch(self, epoch: int, at: int) -> None:
         """Bring the losses of the epoch's first `at` steps to the host."""
-        here = slice(epoch * self.config.steps_per_epoch, epoch * self.config.steps_per_epoch + at)
-        log = np.round(self.training.log[:at].cpu().numpy() / RESOLUTION) * RESOLUTION
-        self._step["mlm_loss"][here], self._step["nsp_loss"][here] = log.T
-        if "pair_loss" in self._step:
-            self._step["pair_loss"][here] = self.training.single[:at].cpu().numpy()
+        start = epoch * self.config.steps_per_epoch
+        log = self.training.log[:at].cpu().numpy()
+        for name, values in zip(("mlm_loss", "nsp_loss"), log.T, strict=True):
+            self._logged[name][start : start + at] = np.round(values / RESOLUTION) * RESOLUTION
         self.diverged = not np.isfinite(log).all()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        points = {k: torch.from_numpy(np.array(v)) for k, v in self._points.items()}
-        return {"step": {k: torch.from_numpy(v) for k, v in self._step.items()}, "points": points}
+        state = {
+            "logged": {name: torch.from_numpy(values) for name, values in self._logged.items()},
+            "points": {k: torch.from_numpy(np.array(v)) for k, v in self._points.items()},
+        }
+        if self.config.probe_epochs:  # of the network before its first step
+            state["first_norm"] = torch.from_numpy(self._first_norm)
+        return state
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self._step = {k: v.numpy() for k, v in state["step"].items()}
-        self._points = {k: list(v.numpy()) for k, v in state["points"].items()}
+        self._logged = {name: values.numpy() for name, values in state["logged"].items()}
+        self._points = {name: list(values.numpy()) for name, values in state["points"].items()}
+        if self.config.probe_epochs:
+            self._first_norm = state["first_norm"].numpy()
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything recorded, by name."""
-        arrays = dict(self._step)
-        kinds = {"valid_step": np.int32, "probe_step": np.int32}
-        kinds |= {"probe_loss": np.float16, "row_norm": np.float16}
+        kinds: dict[str, Any] = {"valid_step": np.int32, "probe_step": np.int32}
+        kinds["probe_loss"] = np.float16
+        arrays = dict(self._logged)
         for name, values in self._points.items():
             arrays[name] = np.array(values, dtype=kinds.get(name, np.float32))
         if self.config.probe_epochs:
-            arrays["token_count"] = self.token_count.astype(np.int32)
-            arrays["rare_token"] = self.rare_token.astype(np.int32)
-            arrays["rare_pair"] = self.rare_pair
+            arrays["token_count"] = self._count.astype(np.int32)
+            arrays["rare_token"] = self._rare.astype(np.int32)
+            arrays["rare_pair"] = self._rare_pair
+            arrays["row_norm"] = np.stack([self._first_norm, _row_norm(self._rows())])
         return arrays
 
 
@@ -143,11 +149,3 @@ def probe_places(steps_per_epoch: int) -> list[int]:
 
 def _row_norm(rows: torch.Tensor) -> NDArray[np.float16]:
     return rows.square().mean(dim=1).sqrt().cpu().numpy().astype(np.float16)
-
-
-def _places(
-    tokens: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Pairs and tokens of every place where a wanted token stands."""
-    pairs, columns = np.nonzero(np.isin(tokens, wanted))
-    return pairs, tokens[pairs, columns]

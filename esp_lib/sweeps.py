@@ -180,7 +180,7 @@ def _on_disk(
         except DamagedRecord as error:
             report(f"{place}: to be trained again, since {error}")
             continue
-        if _same_config(record, job):
+        if same_config(record, job):
             found[place] = record
         else:
             report(f"{place}: to be trained again, since its record has another config")
@@ -222,7 +222,7 @@ def _timed(train: Callable[[Job], RunRecord], job: Job) -> tuple[RunRecord, floa
     return train(job), time.perf_counter() - start
 
 
-def _same_config(record: RunRecord, job: Job) -> bool:
+def same_config(record: RunRecord, job: Job) -> bool:
     """Whether the record's config has all that the job's has; it may say what follows from it."""
     asked = as_mapping("config", job.config)
     held = {name: value for name, value in record.config.items() if name in asked}
@@ -237,7 +237,7 @@ def _check_record(record: object, job: Job) -> None:
         raise ValueError(
             f"train must return the record of its job, got {record.profile}/{record.label}"
         )
-    if not _same_config(record, job):
+    if not same_config(record, job):
         raise ValueError(
             f"train must return a record with its job's config, got {record.config!r}, "
             f"asked for was {job.config!r}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from esp_lib.bert import Batch, Bert, losses, right
@@ -93,7 +94,7 @@ class Training:
         elif not captured:
             self._step()
         elif self._taken < WARM_UP:
-            stream = torch.cuda.Stream(self.device)
+            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
             stream.wait_stream(torch.cuda.current_stream(self.device))
             with torch.cuda.stream(stream):
                 self._step()
@@ -114,7 +115,7 @@ class Training:
             mlm, nsp = losses(self.network(batch), batch)
         parts = torch.stack([mlm.sum() / predictions, nsp.sum() / self.config.batch_size])
         self.optimizer.zero_grad(set_to_none=True)
-        parts.sum().backward()
+        parts.sum().backward()  # type: ignore[no-untyped-call]
         parts = parts.detach()
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         self.processes.add_up([*gradients, parts])
@@ -134,10 +135,14 @@ class Training:
                 words, pairs = right(outputs, batch)
                 totals += torch.stack([mlm.sum(), nsp.sum(), words, pairs])
         self.network.train()
-        words, pairs = self.valid.weights.sum(), self.valid.is_next.numel()
         mlm_loss, nsp_loss, mlm_right, nsp_right = totals.tolist()
-        words = float(words)
-        return mlm_loss / words, nsp_loss / pairs, mlm_right / words, nsp_right / pairs
+        words_asked, pairs_asked = float(self.valid.weights.sum()), self.valid.is_next.numel()
+        return (
+            mlm_loss / words_asked,
+            nsp_loss / pairs_asked,
+            mlm_right / words_asked,
+            nsp_right / pairs_asked,
+        )
 
     def probe(self) -> Tensor:
         """(probe_pairs,) MLM loss of the followed pairs, without dropout, after the update."""
@@ -177,9 +182,7 @@ def make_optimizer(
         kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
         captured = device.type == "cuda"
         lr = torch.tensor(config.lr, device=device) if captured else config.lr
-        return kind(
-            parameters, lr, betas, config.eps, decay, fused=True, capturable=captured
-        )
+        return kind(parameters, lr, betas, config.eps, decay, fused=True, capturable=captured)
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, config.lr, config.beta2, config.eps, decay)
     return torch.optim.SGD(parameters, config.lr, config.beta1, weight_decay=decay)
@@ -188,7 +191,7 @@ def make_optimizer(
 def on_device(pairs: Pairs, masks: Masks, device: torch.device) -> Batch:
     """Pairs and their masks as tensors."""
 
-    def integers(field: np.ndarray) -> Tensor:  # type: ignore[type-arg]
+    def integers(field: NDArray[np.int32]) -> Tensor:
         return torch.from_numpy(field.astype(np.int64)).to(device)
 
     return Batch(
@@ -204,5 +207,5 @@ def on_device(pairs: Pairs, masks: Masks, device: torch.device) -> Batch:
 
 def cut(batch: Batch) -> list[Batch]:
     """A large batch as several of `EVALUATION_BATCH` pairs."""
-    parts = zip(*(field.split(EVALUATION_BATCH) for field in batch), strict=True)
-    return [Batch(*part) for part in parts]
+    starts = range(0, len(batch.is_next), EVALUATION_BATCH)
+    return [Batch(*(field[i : i + EVALUATION_BATCH] for field in batch)) for i in starts]

@@ -1,0 +1,238 @@
+"""Which runs each profile has: the paper's baseline, and one change at a time.
+
+Source: section on influencing factors of Liu and Ma (2025), and their repository's README for what
+the paper leaves out. A profile fixes the text and the sizes; a factor changes settings of the
+baseline; `jobs` lists the runs and `get_runs` reads their records or trains them.
+"""
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from esp_lib import checks
+from esp_lib.parameters import PROFILES
+from esp_lib.runs import RunRecord, load, results_folder
+from esp_lib.sweeps import Job, process_pool, same_config, sweep
+
+if TYPE_CHECKING:
+    from esp_lib.pretrain import PretrainConfig
+
+TRAIN = ("auto", "no", "missing", "all")
+PROBED = (
+    "baseline",
+    "beta2-0.8",
+    "replacement",
+    "replacement-beta2-0.8",
+)  # single pairs and embedding rows are followed in these
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One change of the baseline."""
+
+    name: str  # of its records
+    label: str  # on figures
+    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of `PretrainConfig`
+    scale: tuple[float, int, int] = (1, 1, 1)  # of hidden and feed-forward units, heads, blocks
+    batch: int = 1  # of the batch size
+    seeds: int = 1
+    profiles: tuple[str, ...] = PROFILES
+
+
+FACTORS = (
+    Factor("baseline", "β₂ = 0.999", seeds=3),
+    Factor("beta2-0.9", "β₂ = 0.9", {"beta2": 0.9}),
+    Factor("beta2-0.8", "β₂ = 0.8", {"beta2": 0.8}, seeds=3),
+    Factor("beta1-0.5", "β₁ = 0.5", {"beta1": 0.5}),
+    Factor("beta1-0", "β₁ = 0", {"beta1": 0.0}),
+    Factor("fixed", "not shuffled", {"order": "fixed"}),
+    Factor("fixed-beta2-0.8", "not shuffled, β₂ = 0.8", {"order": "fixed", "beta2": 0.8}),
+    Factor("replacement", "with replacement", {"order": "replacement"}),
+    Factor(
+        "replacement-beta2-0.8",
+        "with replacement, β₂ = 0.8",
+        {"order": "replacement", "beta2": 0.8},
+    ),
+    Factor("batch-large", "batches four times as large", batch=4),
+    Factor("decay-0", "no weight decay", {"weight_decay": 0.0}),
+    Factor("decay-1e-4", "weight decay 1e-4", {"weight_decay": 1e-4}),
+    Factor("decay-0-beta2-0.8", "no weight decay, β₂ = 0.8", {"weight_decay": 0.0, "beta2": 0.8}),
+    Factor("quarter", "a quarter as wide", scale=(1 / 4, 1, 1)),
+    Factor("half", "half as wide", scale=(1 / 2, 1, 1)),
+    Factor("double", "twice as wide", scale=(2, 1, 1)),
+    Factor("double-deep", "twice as wide and deep", scale=(2, 2, 2)),
+    Factor("masks-afresh", "masks drawn each epoch", {"masking": "dynamic"}),
+    Factor(
+        "masks-afresh-beta2-0.8",
+        "masks drawn each epoch, β₂ = 0.8",
+        {"masking": "dynamic", "beta2": 0.8},
+    ),
+    Factor("linear-decay", "learning rate falls to 0", {"schedule": "linear"}),
+    Factor("adamw", "AdamW", {"optimizer": "adamw", "weight_decay": 0.01}),
+    Factor("rmsprop", "RMSProp", {"optimizer": "rmsprop", "beta2": 0.99}),
+    Factor("sgd", "SGD with momentum", {"optimizer": "sgd", "lr": 0.1}),
+    Factor("small", "BERT-small", profiles=("paper",)),
+    Factor("small-fixed", "BERT-small, not shuffled", {"order": "fixed"}, profiles=("paper",)),
+)
+
+
+def base(profile: str) -> "PretrainConfig":
+    """The baseline of a profile.
+
+    `paper` is the paper's BERT-tiny. `cpu` is a reduction that keeps the ratios that matter: the
+    same architecture at half the width, a vocabulary and pairs short enough for a tenth of a second
+    a step on one core, 250 steps an epoch, and a learning rate ten times as high, so that 16 epochs
+    take the network as far into its training set as 30 of the paper's. `quick` is a smaller one on
+    text that every Python carries.
+    """
+    from esp_lib.bert import BertConfig
+    from esp_lib.corpus import CorpusConfig
+    from esp_lib.pretrain import PretrainConfig
+
+    checks.choice("profile", profile, PROFILES)
+    if profile == "paper":
+        return PretrainConfig(precision="bfloat16")
+    if profile == "cpu":
+        return PretrainConfig(
+            corpus=CorpusConfig(vocabulary=4000, max_len=48, pairs=8000, valid_pairs=1024),
+            model=BertConfig(vocabulary=4000, hidden=128, feed_forward=256, positions=48),
+            epochs=16,
+            lr=4e-4,
+            validate_every=25,
+            validation_pairs=192,
+        )
+    return PretrainConfig(
+        corpus=CorpusConfig("embedded", vocabulary=1000, max_len=56, pairs=640, valid_pairs=64),
+        model=BertConfig(vocabulary=1000, hidden=32, feed_forward=64, positions=56, dropout=0.0),
+        epochs=8,
+        batch_size=16,
+        lr=3e-3,
+        validate_every=5,
+        validation_pairs=64,
+    )
+
+
+def jobs(profile: str) -> tuple[Job, ...]:
+    """All runs of a profile, the baseline first."""
+    return tuple(
+        Job(factor.name, profile, seed, make_config(profile, factor, seed))
+        for factor in FACTORS
+        if profile in factor.profiles
+        for seed in range(factor.seeds)
+    )
+
+
+def make_config(profile: str, factor: Factor, seed: int) -> "PretrainConfig":
+    """The baseline of a profile, with a factor's changes and a seed."""
+    from esp_lib.bert import SMALL
+
+    config = base(profile)
+    width, heads, blocks = factor.scale
+    model = SMALL if factor.name.startswith("small") else config.model
+    model = replace(
+        model,
+        vocabulary=config.corpus.vocabulary,
+        hidden=int(model.hidden * width),
+        feed_forward=int(model.feed_forward * width),
+        heads=model.heads * heads,
+        blocks=model.blocks * blocks,
+    )
+    probes = (config.epochs // 2, config.epochs - 2) if factor.name in PROBED else ()
+    return replace(
+        config,
+        model=model,
+        batch_size=config.batch_size * factor.batch,
+        validate_every=max(1, config.validate_every // factor.batch),
+        probe_epochs=probes,
+        seed=seed,
+        **factor.changes,
+    )
+
+
+def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
+    """Train one run; killed, it goes on from its last epoch when it is started again."""
+    import torch
+
+    from esp_lib.pretrain import pretrain
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the result must not depend on the machine; runs share its cores
+    checkpoint = results_folder() / "checkpoints" / job.profile / f"{job.label}.pt"
+    return pretrain(
+        job.config,
+        device,
+        name=job.name,
+        profile=job.profile,
+        checkpoint=checkpoint,
+        progress=progress,
+    )
+
+
+def get_runs(
+    profile: str,
+    names: Collection[str] | None = None,
+    *,
+    train: str = "auto",
+    device: str = "cpu",
+    workers: int = 0,
+    folder: Path | None = None,
+    report: Callable[[str], object] = print,
+) -> dict[str, list[RunRecord]]:
+    """The records of a profile's runs, by factor; each list has one record a seed.
+
+    Args:
+        profile: "quick", "cpu" or "paper".
+        names: factors, by default all of the profile.
+        train: "no" reads records only, "missing" trains those that are not on disk, "all" trains
+            all of them; "auto" is "no" for profile "cpu", whose records come with the book, and
+            "missing" for the others.
+        device: where to train.
+        workers: runs at once; 0 is one for each core, and one on a GPU.
+        folder: of the records, by default `runs.results_folder()`.
+        report: takes a line on each run that ends.
+
+    Raises:
+        ValueError: an unknown factor.
+        FileNotFoundError: records are missing and are not to be trained.
+        DamagedRecord: a record is damaged and is not to be trained again.
+    """
+    checks.choice("train", train, TRAIN)
+    folder = folder or results_folder()
+    wanted = jobs(profile)
+    if names is not None:
+        known = list(dict.fromkeys(job.name for job in wanted))
+        for name in names:
+            checks.choice("names", name, known)
+        wanted = tuple(job for job in wanted if job.name in names)
+    if train == "auto":
+        train = "no" if profile == "cpu" else "missing"
+    if train == "no":
+        records = [_read(job, folder) for job in wanted]
+    else:
+        workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
+        run = partial(train_job, device=device)
+        with process_pool(min(workers, len(wanted))) as pool:
+            records = sweep(wanted, run, folder, executor=pool, again=train == "all", report=report)
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        found.setdefault(record.name, []).append(record)
+    return found
+
+
+def _read(job: Job, folder: Path) -> RunRecord:
+    try:
+        record = load(job.path(folder))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no record of {job.label} in {folder / job.profile}; "
+            f"python -m esp_lib runs train --profile {job.profile} trains what is missing"
+        ) from None
+    if not same_config(record, job):
+        raise FileNotFoundError(
+            f"the record of {job.label} in {folder / job.profile} was made with other settings; "
+            f"python -m esp_lib runs train --profile {job.profile} trains it again"
+        )
+    return record
