@@ -111,7 +111,7 @@ class Recorder:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        state = {
+        state: dict[str, Any] = {
             "logged": {name: torch.from_numpy(values) for name, values in self._logged.items()},
             "points": {k: torch.from_numpy(np.array(v)) for k, v in self._points.items()},
         }

@@ -5,7 +5,9 @@ Source: the notebooks of https://github.com/qiliuchn/training-loss-pattern (Liu 
 `plot_every` steps of each epoch, of one random run a setting; `source` names the notebook.
 `initial_losses.csv` has the losses of all batches at the start of epoch 4 at beta2 = 0.8, which
 `replication-example-loss-init` prints; `cosine_similarity.csv` the 101 numbers of
-`cos_sim_beta2_0p8.csv`, stored with the sign of minus the update.
+`cos_sim_beta2_0p8.csv`, stored with the sign of minus the update. `bert_tiny.csv` has the six
+curves of Fig. 2 (b), read off the paths of the published vector graphic; points on a straight line
+between their neighbours are not in it, since the plotting library drops them.
 """
 
 import csv
@@ -18,6 +20,12 @@ from numpy.typing import NDArray
 from esp_lib.optimizers import Adam, Optimizer, RMSProp
 
 Array = NDArray[np.float64]
+
+# What the epochs of `bert_tiny.csv` are multiples of. The repository's README lists 1,323 steps an
+# epoch for this run; at 1,327 every point is a whole multiple of its 50 steps, at 1,323 it is not.
+BERT_TINY_STEPS = 1327  # steps an epoch
+BERT_TINY_EVERY = 50  # steps averaged for one point
+BERT_TINY_SMOOTHING = 0.75  # weight of a point's own mean; the rest is the point before
 
 
 class PublishedRun(NamedTuple):
@@ -72,3 +80,21 @@ def cosine_similarity() -> tuple[Array, Array]:
     """Fig. 16's beta2 (101,), and the cosine of the update with a batch's gradient (101,)."""
     table = np.array([[float(v) for v in row.values()] for row in rows("cosine_similarity")])
     return table[:, 0], -table[:, 1]
+
+
+def bert_tiny(series: str) -> tuple[NDArray[np.int64], Array]:
+    """A curve of Fig. 2 (b): the steps of its points (points,), and its values (points,).
+
+    Args:
+        series: "mlm_train_loss", "nsp_train_loss", "mlm_val_loss", "nsp_val_loss" (nats),
+            "mlm_val_acc" or "nsp_val_acc".
+    """
+    found = {
+        round(float(row["epoch"]) * BERT_TINY_STEPS / BERT_TINY_EVERY): float(row["value"])
+        for row in rows("bert_tiny")
+        if row["series"] == series
+    }
+    if not found:
+        names = sorted({row["series"] for row in rows("bert_tiny")})
+        raise ValueError(f"series must be one of {', '.join(names)}, got {series!r}")
+    return np.array(list(found)) * BERT_TINY_EVERY, np.array(list(found.values()))
