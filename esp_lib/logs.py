@@ -113,7 +113,8 @@ def _read_table(data: bytes | str, wanted: list[str], pattern: str | None) -> Ta
         raise LogError("the log is empty")
     if pattern is not None:
         return read_pattern(as_lines(data), pattern)
-    if start == "{" and _is_object(data.lstrip().split("\n", 1)[0]):
+    first, _, others = data.strip().partition("\n")
+    if start == "{" and others and _is_object(first):
         return read_json_lines(as_lines(data), wanted)
     if start in "{[":
         try:
