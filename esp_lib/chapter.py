@@ -15,9 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from esp_lib.parameters import SCHEMAS, check_parameters
+
+if TYPE_CHECKING:
+    from esp_lib.runs import RunRecord
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,32 @@ def table(
         f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
     return _folded(caption, body) if folded else Page(_scroll(caption, body))
+
+
+def made_table(records: Sequence["RunRecord"]) -> Page:
+    """What made each recorded run: profile, device, versions, date, seconds and commit; folded."""
+    rows = []
+    for record in records:
+        made = record.made
+        versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+        date = made["date"].replace("T", " ").removesuffix("+00:00") + " UTC"
+        outcome = record.status + (f": {record.message}" if record.message else "")
+        seconds = f"{made['seconds']:,.0f}"
+        rows.append(
+            [
+                record.label,
+                record.profile,
+                outcome,
+                made["device"],
+                date,
+                seconds,
+                made["commit"],
+                versions,
+            ]
+        )
+    head = ["Run", "Profile", "Outcome", "On", "When", "Seconds", "Code", "With"]
+    title = f"The {len(rows)} recorded runs of this page: what made them"
+    return table(head, rows, title, folded=True)
 
 
 def _scroll(label: str, body: str) -> str:

@@ -57,12 +57,21 @@ PROFILE = Parameter("cpu", choices=PROFILES)
 DEVICE = Parameter("cpu", device=True)
 SEEDS = Parameter(16, low=1, high=1024)
 
+RECORDED = {  # chapters that show recorded runs
+    "profile": PROFILE,
+    "device": DEVICE,
+    "train": Parameter("auto", choices=("auto", "no", "missing", "all")),
+    "workers": Parameter(0, low=0, high=1024),
+}
+
 SCHEMAS: dict[str, dict[str, Parameter]] = {
     "01_introduction": {
         "num_seeds": SEEDS,
         "profile": PROFILE,
         "device": DEVICE,
     },
+    "02_phenomenon": RECORDED,
+    "03_factors": RECORDED,
     "04_mechanism": {
         "beta1": Parameter(0.9, **BETA),
         "beta2": Parameter(0.8, **BETA),

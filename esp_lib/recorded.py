@@ -57,11 +57,40 @@ def validation(records: Sequence[RunRecord], series: str = "valid_mlm_loss") -> 
     return Validation(records[0].arrays["valid_step"].astype(np.int64), values)
 
 
+def probes(records: Sequence[RunRecord]) -> dict[int, tuple[Array, Array]]:
+    """The loss on the followed pairs, with the weights of the moment, in each epoch with probes.
+
+    Returns:
+        epoch, counted from 0 -> phase of the probes (probes,), mean loss of the pairs in nats
+        (runs, probes).
+    """
+    per_epoch = int(records[0].config["steps_per_epoch"])
+    steps = records[0].arrays["probe_step"].astype(np.int64)
+    losses = np.stack([r.arrays["probe_loss"].astype(np.float64).mean(axis=1) for r in records])
+    epoch = (steps - 1) // per_epoch
+    return {
+        int(e): (steps[epoch == e] / per_epoch - e, losses[:, epoch == e]) for e in np.unique(epoch)
+    }
+
+
+def line_rise(losses: Array) -> Array:
+    """End minus start of a straight line through an epoch: (..., steps) -> (...)."""
+    steps = losses.shape[-1]
+    phase = (np.arange(steps) + 0.5) / steps - 0.5
+    return losses @ phase / (phase @ phase)
+
+
 class Estimate(NamedTuple):
     """A mean and its standard error."""
 
     mean: float
     error: float
+
+
+def mean_error(values: Array) -> Estimate:
+    """Mean of some independent values, and its standard error (NaN for a single one)."""
+    error = values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else np.nan
+    return Estimate(float(values.mean()), float(error))
 
 
 def late_tooth(records: Sequence[RunRecord], series: str = "mlm_loss") -> dict[str, Estimate]:
