@@ -98,8 +98,8 @@ def parse_log(
         raise LogError(f"the log is larger than {MAX_BYTES // 2**20} MiB; thin it out")
     wanted = [name for name in (column, validation_column) if name is not None]
     table = _read_table(data, wanted, pattern)
-    if not any(values.size for values in table.columns.values()):
-        raise LogError("the log has no rows" if table.names else "the log is empty")
+    if table.columns and not any(values.size for values in table.columns.values()):
+        raise LogError("the log has no rows")
     return _make_log(table, column, validation_column, log_every)
 
 
@@ -120,6 +120,8 @@ def _read_table(data: bytes | str, wanted: list[str], pattern: str | None) -> Ta
         try:
             return read_json(data, wanted)
         except LogError as error:  # text may begin so, too: [12:30:01] step 5, or {'loss': 2.1}
+            if first[1:].lstrip()[:1] in ('"', "{", "[", ""):
+                raise
             try:
                 return read_text(as_lines(data))
             except LogError:

@@ -150,8 +150,9 @@ def _from_fractions(s: Array, e: Array) -> tuple[float, float, float]:
     span = e[-1] - e[0]
     if span <= quantum:
         return 1.0, np.inf, 0.0
-    low, high = (s[-1] - s[0]) / (span + quantum), (s[-1] - s[0]) / (span - quantum)
-    length = (low + high) / 2
+    length = (s[-1] - s[0]) / span
+    error = length * quantum / (span - quantum)
+    low, high = length - error, length + error
     nearest = np.round(length)
     if low - 1e-6 <= nearest <= high + 1e-6:
         length = nearest
