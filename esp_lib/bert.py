@@ -122,12 +122,17 @@ class Bert(nn.Module):
         rows = torch.arange(B, device=x.device)[:, None].expand(B, P)
         asked = x[rows, batch.positions]  # (B, P, H)
         parts = asked, batch.labels, batch.weights, rows
-        if x.device.type == "cpu":  # leave out what has no weight; on a GPU shapes must not vary
+        if shapes_may_vary(x.device):  # leave out what has no weight
             chosen = batch.weights > 0
             asked, labels, weights, rows = (part[chosen] for part in parts)
         else:
             asked, labels, weights, rows = (part.flatten(0, 1) for part in parts)
         return Outputs(self.mlm(asked), labels, weights, rows, self.nsp(x[:, 0]))
+
+
+def shapes_may_vary(device: torch.device) -> bool:
+    """Whether a step may have another shape than the last: not where it is captured as a graph."""
+    return device.type == "cpu"
 
 
 def losses(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:

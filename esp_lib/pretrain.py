@@ -9,6 +9,7 @@ curve, bit for bit on a CPU. Under `torchrun` each process takes its share of ev
 """
 
 import time
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ class PretrainConfig:
     masking: str = "static"  # masks drawn once, or "dynamic": afresh each epoch
     optimizer: str = "adam"  # "rmsprop" has no momentum, "sgd" has beta1 as heavy-ball momentum
     lr: float = 1e-4
-    schedule: str = "constant"  # or "linear": to zero at the last step
+    schedule: str = "constant"  # or "linear": towards zero, reached after the last step
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
@@ -51,7 +52,7 @@ class PretrainConfig:
     precision: str = "float32"  # of matrix products; weights and losses are float32
     validate_every: int = 50  # steps
     validation_pairs: int = 320  # the same ones each time
-    probe_epochs: tuple[int, ...] = ()  # epochs in which single pairs are followed, see `Probe`
+    probe_epochs: tuple[int, ...] = ()  # epochs in which single pairs are followed
     probe_pairs: int = 1024  # training pairs that are followed
     seed: int = 0
 
@@ -70,7 +71,10 @@ class PretrainConfig:
         valid = self.corpus.valid_pairs
         checks.integer("validation_pairs", self.validation_pairs, low=1, high=valid)
         checks.integer("probe_pairs", self.probe_pairs, low=1)
-        checks.real("probe_epochs", self.probe_epochs, low=0, high=self.epochs - 1)
+        for epoch in self.probe_epochs:
+            checks.integer("probe_epochs", epoch, low=0, high=self.epochs - 1)
+        if len(set(self.probe_epochs)) < len(self.probe_epochs):
+            raise ValueError(f"probe_epochs must be distinct, got {self.probe_epochs}")
         checks.real("lr", self.lr, low=0)
         checks.real("beta1", self.beta1, low=0, high=1, high_open=True)
         checks.real("beta2", self.beta2, low=0, high=1, high_open=True)
@@ -81,6 +85,11 @@ class PretrainConfig:
             raise ValueError(
                 f"model.vocabulary must be corpus.vocabulary, {self.corpus.vocabulary}, "
                 f"got {self.model.vocabulary}"
+            )
+        if self.model.positions < self.corpus.max_len:
+            raise ValueError(
+                f"model.positions must be at least corpus.max_len, {self.corpus.max_len}, "
+                f"got {self.model.positions}"
             )
 
     @property
@@ -153,7 +162,9 @@ def pretrain(
                 if checkpoint and processes.first:
                     seconds = before + time.perf_counter() - started
                     save_checkpoint(checkpoint, config, epoch + 1, seconds, training, recorder)
-        except (torch.OutOfMemoryError, MemoryError) as error:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             status = "out of memory"
             message = f"{error}; a smaller batch_size or model needs less"
     if checkpoint and processes.first:
@@ -208,6 +219,12 @@ def check_device(name: str) -> torch.device:
     return device
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was too small; on a CPU torch says so in a plain RuntimeError."""
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
 def save_checkpoint(
     path: Path,
     config: PretrainConfig,
@@ -235,9 +252,13 @@ def load_checkpoint(path: Path, config: PretrainConfig) -> dict[str, Any] | None
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if bad := archive.testzip():  # torch does not compare the checksums
+                raise ValueError(f"{bad} has a wrong checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code
-    except Exception as error:  # torch raises many kinds for a damaged file
+        key = state["config"]
+    except Exception as error:  # of many kinds for a damaged file
         raise ValueError(f"checkpoint {path} is damaged: delete it to start anew") from error
-    if state["config"] != config_key(asdict(config)):
+    if key != config_key(asdict(config)):
         raise ValueError(f"checkpoint {path} is of a run with other settings: delete or move it")
     return dict(state)

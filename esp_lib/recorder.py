@@ -32,7 +32,8 @@ class Recorder:
 
     With `probe_epochs`:
         pair_loss: (probe epochs, steps per epoch, batch) float16, logged MLM loss of each pair that
-            these epochs visit, dropout included; mean over the pair's hidden words.
+            these epochs visit, dropout included; mean over the pair's hidden words, NaN if it has
+            none.
         probe_step: (probes,) int32, updates before each probe.
         probe_loss: (probes, probe_pairs) float16, MLM loss of the first pairs of the training set
             with the weights of that moment, without dropout.
@@ -99,14 +100,18 @@ class Recorder:
         """After the last step of an epoch."""
         self._fetch(epoch, self.config.steps_per_epoch)
         if epoch in (probed := self.config.probe_epochs):
-            self._logged["pair_loss"][probed.index(epoch)] = self.training.single.cpu().numpy()
+            single = self.training.single.cpu().numpy()
+            with np.errstate(over="ignore"):  # a loss on its way to divergence
+                self._logged["pair_loss"][probed.index(epoch)] = single
 
     def _fetch(self, epoch: int, at: int) -> None:
         """Bring the losses of the epoch's first `at` steps to the host."""
         start = epoch * self.config.steps_per_epoch
         log = self.training.log[:at].cpu().numpy()
         for name, values in zip(("mlm_loss", "nsp_loss"), log.T, strict=True):
-            self._logged[name][start : start + at] = np.round(values / RESOLUTION) * RESOLUTION
+            with np.errstate(over="ignore"):  # a loss on its way to divergence
+                rounded = np.round(values / RESOLUTION) * RESOLUTION
+            self._logged[name][start : start + at] = rounded
         self.diverged = not np.isfinite(log).all()
 
     def state(self) -> dict[str, Any]:
@@ -132,7 +137,8 @@ class Recorder:
         kinds["probe_loss"] = np.float16
         arrays = dict(self._logged)
         for name, values in self._points.items():
-            arrays[name] = np.array(values, dtype=kinds.get(name, np.float32))
+            with np.errstate(over="ignore"):
+                arrays[name] = np.array(values, dtype=kinds.get(name, np.float32))
         if self.config.probe_epochs:
             arrays["token_count"] = self._count.astype(np.int32)
             arrays["rare_token"] = self._rare.astype(np.int32)
@@ -148,4 +154,6 @@ def probe_places(steps_per_epoch: int) -> list[int]:
 
 
 def _row_norm(rows: torch.Tensor) -> NDArray[np.float16]:
-    return rows.square().mean(dim=1).sqrt().cpu().numpy().astype(np.float16)
+    norm = rows.square().mean(dim=1).sqrt().cpu().numpy()
+    with np.errstate(over="ignore"):
+        return norm.astype(np.float16)

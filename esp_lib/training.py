@@ -33,7 +33,8 @@ class Training:
         network: the model.
         optimizer: its optimizer.
         log: (steps_per_epoch, 2) float32 on the device: MLM and NSP loss of this epoch's batches.
-        single: (steps_per_epoch, share of a batch) float32: MLM loss of each of their pairs.
+        single: (steps_per_epoch, batch) float32: MLM loss of each of their pairs, the mean over its
+            hidden words; NaN if it has none.
         order: (epochs, steps_per_epoch, batch) which pair each step visits.
     """
 
@@ -59,11 +60,12 @@ class Training:
         self.valid = on_device(valid, mask(valid, self._vocabulary, [0]), device)
         probed = slice(0, min(config.probe_pairs, config.corpus.pairs))
         self.probed = Batch(*(field[probed].clone() for field in self.pairs))
-        share = len(range(*processes.share(B).indices(B)))
         self.log = torch.zeros(steps, 2, device=device)
-        self.single = torch.zeros(steps, share, device=device)
+        self.single = torch.zeros(steps, B, device=device)
         self._at = torch.zeros(1, dtype=torch.int64, device=device)  # step within the epoch
         self._visits = torch.zeros(steps, B, dtype=torch.int64, device=device)
+        captured = device.type == "cuda" and config.optimizer in GRAPH_OPTIMIZERS
+        self._stream = torch.cuda.Stream(device) if captured else None  # type: ignore[no-untyped-call]
         self._graph: torch.cuda.CUDAGraph | None = None
         self._taken = 0  # steps in this process
 
@@ -88,20 +90,19 @@ class Training:
                 group["lr"].fill_(lr)
             else:
                 group["lr"] = lr
-        captured = self.device.type == "cuda" and self.config.optimizer in GRAPH_OPTIMIZERS
         if self._graph is not None:
             self._graph.replay()
-        elif not captured:
+        elif self._stream is None:
             self._step()
         elif self._taken < WARM_UP:
-            stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
-            stream.wait_stream(torch.cuda.current_stream(self.device))
-            with torch.cuda.stream(stream):
+            self._stream.wait_stream(torch.cuda.current_stream(self.device))
+            with torch.cuda.stream(self._stream):
                 self._step()
-            torch.cuda.current_stream(self.device).wait_stream(stream)
+            torch.cuda.current_stream(self.device).wait_stream(self._stream)
         else:
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph):  # records, does not compute
+            # records, does not compute; the stream says on which GPU
+            with torch.cuda.graph(self._graph, stream=self._stream):
                 self._step()
             self._graph.replay()
         self._taken += 1
@@ -109,7 +110,8 @@ class Training:
     def _step(self) -> None:
         visited = self._visits.index_select(0, self._at)[0]  # (batch,)
         predictions = self.pairs.weights.index_select(0, visited).sum()  # of all processes
-        visited = visited[self.processes.share(self.config.batch_size)]
+        share = self.processes.share(self.config.batch_size)
+        visited = visited[share]
         batch = Batch(*(field.index_select(0, visited) for field in self.pairs))
         with self._autocast():
             mlm, nsp = losses(self.network(batch), batch)
@@ -117,11 +119,13 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         parts.sum().backward()  # type: ignore[no-untyped-call]
         parts = parts.detach()
+        single = parts.new_zeros(self.config.batch_size)
+        single[share] = mlm.detach() / batch.weights.sum(dim=1)
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        self.processes.add_up([*gradients, parts])
+        self.processes.add_up([*gradients, parts, single])
         self.optimizer.step()
         self.log.index_copy_(0, self._at, parts[None])
-        self.single.index_copy_(0, self._at, (mlm.detach() / batch.weights.sum(dim=1))[None])
+        self.single.index_copy_(0, self._at, single[None])
         self._at += 1
 
     def validate(self) -> tuple[float, float, float, float]:
@@ -157,9 +161,10 @@ class Training:
         return {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Go on from a checkpoint, whatever device it was written on."""
         self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        own = self.optimizer.state_dict()["param_groups"]  # a captured lr must stay on its device
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": own})
 
     def _masks(self, pairs: Pairs, epoch: int) -> Masks:
         return mask(pairs, self._vocabulary, [self.config.seed, MASK_STREAM, epoch])
