@@ -4,9 +4,18 @@ The same explorer is live in Jupyter, where its values are at hand in Python, an
 page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
+from esp_lib.widgets.recorded import RecordedExplorer
+from esp_lib.widgets.recorded_data import Recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
 from esp_lib.widgets.similarity import SimilarityExplorer
 from esp_lib.widgets.two_samples import TwoSampleExplorer
 from esp_lib.widgets.why import WhyExplorer
 
-__all__ = ["SawtoothExplorer", "SimilarityExplorer", "TwoSampleExplorer", "WhyExplorer"]
+__all__ = [
+    "RecordedExplorer",
+    "Recording",
+    "SawtoothExplorer",
+    "SimilarityExplorer",
+    "TwoSampleExplorer",
+    "WhyExplorer",
+]

@@ -17,7 +17,7 @@ import ipywidgets as widgets
 import traitlets
 
 from esp_lib.widgets._assets import front_end, style
-from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value, check_settings
+from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch, Value, check_settings
 
 
 class Plot(anywidget.AnyWidget):
@@ -32,6 +32,7 @@ class Plot(anywidget.AnyWidget):
     can_pin = traitlets.Bool(False).tag(sync=True)
     presets: Any = traitlets.List().tag(sync=True)  # [{label, settings, pinned}]
     preset_index = traitlets.Int(0).tag(sync=True)  # 0: none of them
+    data = traitlets.Dict().tag(sync=True)  # what is drawn, if the front end doesn't compute it
     result = traitlets.Dict().tag(sync=True)  # headline numbers, from the front end
     result_loss = traitlets.CBytes().tag(sync=True)  # float64, from the front end (as a memoryview)
 
@@ -42,6 +43,8 @@ def plot_class(script: str, fields: Sequence[Field]) -> type[Plot]:
     for field in fields:
         if isinstance(field, Choice):
             traits[f"{field.name}_index"] = traitlets.Int().tag(sync=True)
+        elif isinstance(field, Switch):
+            traits[f"{field.name}_on"] = traitlets.Bool().tag(sync=True)
         else:
             traits[f"{field.name}_text"] = traitlets.Unicode().tag(sync=True)
         if isinstance(field, Number) and field.step:
@@ -64,6 +67,7 @@ class Explorer(widgets.Box):
     field_list: tuple[Field, ...]
     defaults: Settings
     caption: str  # of the static figure
+    data: Mapping[str, Any] = {}  # for the front end, in JSON's types
     pinned_at_start: Mapping[str, Value] | None = None  # what differs in the reference curve
     preset_list: tuple[tuple[str, Mapping[str, Value], Mapping[str, Value]], ...] = ()
 
@@ -77,6 +81,7 @@ class Explorer(widgets.Box):
             fields=[asdict(field) for field in self.field_list],
             pinned=pinned,
             can_pin=self.pinned_at_start is not None,
+            data=dict(self.data),
             presets=[self._preset(*preset) for preset in self.preset_list],
         )
         self.plot.observe(self._mirror, "settings")
@@ -120,6 +125,9 @@ class Explorer(widgets.Box):
             if isinstance(field, Choice):
                 self.plot.set_trait(f"{field.name}_index", field.options.index(value))
                 continue
+            if isinstance(field, Switch):
+                self.plot.set_trait(f"{field.name}_on", value)
+                continue
             text = ", ".join(map(shown, value)) if isinstance(value, list) else shown(value)
             self.plot.set_trait(f"{field.name}_text", text)
             if isinstance(field, Number) and field.step:
@@ -144,6 +152,11 @@ class Explorer(widgets.Box):
     def _control(self, field: Field) -> widgets.Widget:
         if isinstance(field, Choice):
             return self._dropdown(field.name, field.label, field.options)
+        if isinstance(field, Switch):
+            on = getattr(self.plot, f"{field.name}_on")
+            check = widgets.Checkbox(description=field.label, value=on, indent=False)
+            widgets.jslink((check, "value"), (self.plot, f"{field.name}_on"))
+            return _field_box(field.name, [check])
         box = widgets.Text(
             description=field.label,
             value=getattr(self.plot, f"{field.name}_text"),

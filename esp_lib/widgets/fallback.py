@@ -37,15 +37,25 @@ def line_figure(
     y_label: str,
     caption: str,
     boundaries: Iterable[float] = (),
+    from_zero: bool = True,
 ) -> str:
-    """HTML of a figure with these lines and epoch boundaries, for the explorer called `name`."""
+    """HTML of a figure with these lines and epoch boundaries, for the explorer called `name`.
+
+    The axes begin at zero, or just before the lines if not `from_zero`.
+    """
     xs, ys = (
         np.concatenate([np.asarray(getattr(line, axis), float) for line in lines]) for axis in "xy"
     )
     keep = np.isfinite(xs) & np.isfinite(ys)
+    if not keep.any():
+        xs, ys, keep = np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.array([True, True])
     x0, x1 = float(xs[keep].min()), float(xs[keep].max())
-    y0, y1 = min(0.0, float(ys[keep].min())), float(ys[keep].max()) * 1.04
-    x0 = min(0.0, x0)
+    y0, y1 = float(ys[keep].min()), float(ys[keep].max())
+    if from_zero:
+        x0, y0, y1 = min(0.0, x0), min(0.0, y0), y1 * 1.04
+    else:
+        room = 0.06 * (y1 - y0) or 0.1
+        y0, y1 = y0 - room, y1 + room
 
     def to_x(x: float) -> float:
         return LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)

@@ -12,7 +12,7 @@ from typing import Any
 
 DIGITS = 6  # significant digits of a setting; sliders return 0.9990000000000001 for 0.999
 
-Value = float | int | str | list[float]
+Value = float | int | bool | str | list[float]
 Settings = dict[str, Value]
 
 
@@ -29,18 +29,20 @@ class Number:
     marks: tuple[float, ...] = ()  # values of the paper, marked at the slider
     integer: bool = False
     highOpen: bool = False  # noqa: N815  (the front end's name)
+    multiple: int = 1  # of what a whole number has to be a multiple
     kind: str = "number"
 
     def check(self, value: object) -> float | int:
         """`value` rounded to six digits; ValueError if it is not in the range."""
         what = "a whole number" if self.integer else "a number"
+        what = f"a multiple of {self.multiple}" if self.multiple > 1 else what
         bound = "below" if self.highOpen else "at most"
         allowed = f"{what} of at least {self.low:g} and {bound} {self.high:g}"
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{self.name} must be {allowed}, got {value!r}")
         number = value if self.integer else rounded(value)  # what is checked is what is used
         above = number >= self.high if self.highOpen else number > self.high
-        if not number >= self.low or above or (self.integer and number != int(number)):
+        if not number >= self.low or above or (self.integer and number % self.multiple):
             raise ValueError(f"{self.name} must be {allowed}, got {value}")
         return int(number) if self.integer else number
 
@@ -61,6 +63,21 @@ class Choice:
                 return option
         allowed = ", ".join(map(repr, self.options))
         raise ValueError(f"{self.name} must be one of {allowed}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Switch:
+    """On or off, as a check box."""
+
+    name: str
+    label: str
+    kind: str = "switch"
+
+    def check(self, value: object) -> bool:
+        """`value` if it is a bool; else ValueError."""
+        if not isinstance(value, bool):
+            raise ValueError(f"{self.name} must be True or False, got {value!r}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -85,7 +102,7 @@ class Vector:
         return numbers
 
 
-Field = Number | Choice | Vector
+Field = Number | Choice | Switch | Vector
 
 
 def rounded(value: float) -> float:

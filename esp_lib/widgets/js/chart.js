@@ -3,6 +3,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const ROOM = 0.1; // of a log axis's span, above and below the curves
+const BESIDE = 0.3; // of the width, for names at the right of the curves
+const LINE = 16; // from one name to the next
 const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
@@ -73,6 +75,28 @@ export function axisFor(curves) {
   return { y: [0, high * 1.04], log: false };
 }
 
+/** Places `gap` or more apart and from `low` to `high`, as near as can be to those wanted (sorted). */
+export function spread(wanted, gap, low, high) {
+  const middle = ({ sum, count }) => {
+    const half = (gap * (count - 1)) / 2;
+    return Math.max(low + half, Math.min(high - half, sum / count));
+  };
+  const blocks = []; // of places that touch
+  for (const at of wanted) {
+    let block = { sum: at, count: 1 };
+    while (blocks.length) {
+      const before = blocks.at(-1);
+      if (middle(block) - middle(before) >= (gap * (block.count + before.count)) / 2) break;
+      blocks.pop();
+      block = { sum: before.sum + block.sum, count: before.count + block.count };
+    }
+    blocks.push(block);
+  }
+  return blocks.flatMap((block) =>
+    Array.from({ length: block.count }, (_, k) => middle(block) + gap * (k - (block.count - 1) / 2)),
+  );
+}
+
 /**
  * @param {HTMLElement} box where the chart goes; its size is the chart's
  * @param {{title: string, xLabel: string, yLabel: string}} words
@@ -91,12 +115,11 @@ export function createChart(box, { title, xLabel, yLabel }) {
   let drawn = null;
   let frameKey = "";
 
-  function drawFrame(width, height, view, toX, toY) {
-    const wanted = JSON.stringify([width, height, view]);
+  function drawFrame(width, height, right, view, toX, toY) {
+    const wanted = JSON.stringify([width, height, right, view]);
     if (wanted === frameKey) return;
     frameKey = wanted;
-    const { x, y, log, boundaries = [] } = view;
-    const right = width - MARGIN.right;
+    const { x, y, log, boundaries = [], yName = yLabel } = view;
     const bottom = height - MARGIN.bottom;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const size = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top };
@@ -115,7 +138,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
       frame.append(element("text", { x: MARGIN.left - 8, y: at + 4, class: "esp-y" }, tickText(value)));
     }
     frame.append(element("text", { x: (MARGIN.left + right) / 2, y: height - 6, class: "esp-x" }, xLabel));
-    frame.append(element("text", { x: 4, y: 11 }, yLabel));
+    frame.append(element("text", { x: 4, y: 11 }, yName));
   }
 
   /** Names of the curves at their right ends: the highest above its curve, the others below. */
@@ -143,6 +166,40 @@ export function createChart(box, { title, xLabel, yLabel }) {
     shorten(wanted, width - MARGIN.left - MARGIN.right - 8);
   }
 
+  /** Room for names at the right of the plot; short ones (and `data-short`) where others are too long. */
+  function roomBeside(names, width) {
+    const widest = (key) => {
+      labels.replaceChildren(...names.map((name) => element("text", { class: "esp-name" }, name[key])));
+      return Math.max(...Array.from(labels.children, (node) => node.getComputedTextLength()));
+    };
+    box.removeAttribute("data-short");
+    if (widest("label") <= BESIDE * width) return widest("label") + 6;
+    box.setAttribute("data-short", "");
+    return widest("short") + 6;
+  }
+
+  /** Names of the curves at the right of their ends. */
+  function drawBeside(curves, right, bottom, toY) {
+    const wanted = curves
+      .filter((curve) => curve.label)
+      .map((curve) => {
+        const tail = curve.y.filter(Number.isFinite).slice(-Math.ceil(curve.y.length / 40));
+        const level = tail.reduce((sum, value) => sum + value, 0) / tail.length;
+        return { curve, at: tail.length ? toY(level) : MARGIN.top };
+      })
+      .sort((p, q) => p.at - q.at);
+    const places = spread(wanted.map(({ at }) => at), LINE, MARGIN.top, bottom);
+    const key = box.hasAttribute("data-short") ? "short" : "label";
+    labels.replaceChildren(
+      ...wanted.map(({ curve }, k) => {
+        const place = { x: right + 6, y: places[k] + 4, class: "esp-name esp-beside" };
+        const node = element("text", place, curve[key]);
+        node.style.fill = curve.color;
+        return node;
+      }),
+    );
+  }
+
   /** Where a name is wider than the plot, curves have their short names, and a key below says all. */
   function shorten(wanted, space) {
     const nodes = [...labels.children];
@@ -166,20 +223,21 @@ export function createChart(box, { title, xLabel, yLabel }) {
    * @param curves [{x, y, color, label, short, faint, dots, letter, hideLine}] x and y have one length, color
    *   is a CSS colour, dots are indices of points to mark, letter is written at each of them;
    *   short is a name for narrow plots
-   * @param view {x: [low, high], y: [low, high], log, boundaries}
+   * @param view {x: [low, high], y: [low, high], log, boundaries, yName, beside}; yName takes the place
+   *   of yLabel, beside are [{label, short}] of all curves that there may be: names stand at the right
    */
   function draw(curves, view) {
     drawn = [curves, view];
     const width = Math.max(200, Math.round(box.clientWidth));
     const height = Math.max(150, Math.round(box.clientHeight));
-    const right = width - MARGIN.right;
+    const right = width - MARGIN.right - (view.beside ? roomBeside(view.beside, width) : 0);
     const bottom = height - MARGIN.bottom;
     const scale = view.log ? (value) => Math.log10(value) : (value) => value;
     const [x0, x1] = view.x;
     const [y0, y1] = view.y.map(scale);
     const toX = (value) => MARGIN.left + ((value - x0) / (x1 - x0)) * (right - MARGIN.left);
     const toY = (value) => bottom - ((scale(value) - y0) / (y1 - y0)) * (bottom - MARGIN.top);
-    drawFrame(width, height, view, toX, toY);
+    drawFrame(width, height, right, view, toX, toY);
     const nodes = [];
     for (const curve of curves) {
       const data = pathData(curve.x, curve.y, toX, toY, -height, 2 * height);
@@ -198,7 +256,8 @@ export function createChart(box, { title, xLabel, yLabel }) {
       }
     }
     plot.replaceChildren(...nodes);
-    drawLabels(curves, width, height, toY);
+    if (view.beside) drawBeside(curves, right, bottom, toY);
+    else drawLabels(curves, width, height, toY);
   }
 
   let width = 0;

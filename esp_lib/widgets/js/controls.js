@@ -1,9 +1,9 @@
 // The link between an explorer's settings and its ipywidgets controls.
 //
 // Python links (jslink) each control to a trait of the plot: `NAME_text` to a text box,
-// `NAME_slider` to a slider, `NAME_index` to a dropdown. Here these traits are read into
-// `settings`, and settings are written back to them. A slider may snap a typed value to its next
-// step; such an echo, less than a step away, is not taken for a change.
+// `NAME_slider` to a slider, `NAME_index` to a dropdown, `NAME_on` to a check box. Here these traits
+// are read into `settings`, and settings are written back to them. A slider may snap a typed value
+// to its next step; such an echo, less than a step away, is not taken for a change.
 
 import { inSteps, read, rounded, write } from "./settings.js";
 
@@ -71,6 +71,8 @@ export function bindControls(model, el, onChange) {
     const value = model.get("settings")[field.name];
     if (field.kind === "choice") {
       model.set(`${field.name}_index`, field.options.indexOf(value));
+    } else if (field.kind === "switch") {
+      model.set(`${field.name}_on`, value);
     } else {
       model.set(`${field.name}_text`, write(field, value));
     }
@@ -129,6 +131,8 @@ export function bindControls(model, el, onChange) {
     const { name } = field;
     if (field.kind === "choice") {
       model.on(`change:${name}_index`, () => change(field, field.options[model.get(`${name}_index`)]));
+    } else if (field.kind === "switch") {
+      model.on(`change:${name}_on`, () => change(field, model.get(`${name}_on`)));
     } else {
       // Later: while a link brings a value here, it takes none back.
       model.on(`change:${name}_text`, () => queueMicrotask(() => onText(field)));

@@ -1,11 +1,11 @@
 // What is seen in a loss curve, in numbers and in words: the twin of esp_lib/sawtooth.py for a
 // complete log of one run (every step, nothing missing, ten or more steps an epoch).
 
-const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
+export const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
 const DOUBT = 0.25; // share of the correction for bends that counts as error
 const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
-const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 function standardError(values) {
   const center = mean(values);

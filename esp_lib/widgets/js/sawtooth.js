@@ -6,23 +6,10 @@ import { mountExplorer } from "./explorer.js";
 import { describe, measure } from "./measure.js";
 import { numberText } from "./settings.js";
 import { createSimulator } from "./simulator.js";
+import { windows } from "./windows.js";
 
 const FUNCTIONS = 10000;
 const EPOCHS = 10;
-
-/** Means of consecutive windows of `every` steps, each at the epoch where it ends. */
-export function windows(loss, every, perEpoch) {
-  const size = Math.floor(loss.length / every);
-  const y = new Float64Array(size);
-  const x = new Float64Array(size);
-  for (let k = 0; k < size; k++) {
-    let total = 0;
-    for (let t = k * every; t < (k + 1) * every; t++) total += loss[t];
-    y[k] = total / every;
-    x[k] = ((k + 1) * every) / perEpoch;
-  }
-  return { x, y };
-}
 
 function nameOf(settings, other) {
   const symbol = settings.optimizer === "RMSProp" ? "β" : "β₂";

@@ -1,14 +1,15 @@
 // Settings as data: what a value may be, how it is read from text, from a slider and from a link.
 //
 // A field is {name, kind, label, ...}; kinds are "number" (low, high, highOpen, integer, log,
-// step), "choice" (options) and "vector" (length). The Python side holds the same fields.
+// step, multiple), "choice" (options), "switch" and "vector" (length). The Python side holds the same fields.
 
 /** Six digits are what a control can hold; sliders return 0.9990000000000001 for 0.999. */
 export const rounded = (value) => Number(value.toPrecision(6));
 
 /** The range of a number in words, as in "at least 0 and below 1". */
-export function allowed({ low, high, highOpen, integer }) {
-  const kind = integer ? "a whole number" : "a number";
+export function allowed({ low, high, highOpen, integer, multiple }) {
+  const whole = multiple > 1 ? `a multiple of ${multiple}` : "a whole number";
+  const kind = integer ? whole : "a number";
   return `${kind} of at least ${numberText(low)} and ${highOpen ? "below" : "at most"} ${numberText(high)}`;
 }
 
@@ -17,7 +18,7 @@ function readNumber(field, text) {
   const exact = trimmed === "" ? NaN : Number(trimmed) + 0; // + 0: a zero has no sign
   const value = field.integer ? exact : rounded(exact); // what is checked is what is used
   const inside = value >= field.low && (field.highOpen ? value < field.high : value <= field.high);
-  if (!inside || (field.integer && !Number.isInteger(value))) {
+  if (!inside || (field.integer && value % (field.multiple ?? 1) !== 0)) {
     throw new RangeError(`${field.label} must be ${allowed(field)}, got ${trimmed || "nothing"}`);
   }
   return value;
@@ -42,9 +43,16 @@ function readChoice(field, text) {
   return found;
 }
 
+function readSwitch(field, text) {
+  const found = { on: true, off: false }[String(text).trim()];
+  if (found === undefined) throw new RangeError(`${field.label} must be on or off, got ${text}`);
+  return found;
+}
+
 /** The value that `text` stands for; RangeError with a sentence for the reader otherwise. */
 export function read(field, text) {
-  return { number: readNumber, vector: readVector, choice: readChoice }[field.kind](field, text);
+  const readers = { number: readNumber, vector: readVector, choice: readChoice, switch: readSwitch };
+  return readers[field.kind](field, text);
 }
 
 /** A number as people write it: 0.8, 100, 1e-8. */
@@ -55,6 +63,7 @@ export function numberText(value) {
 /** The text of a value, as shown in its box and in links. */
 export function write(field, value) {
   if (field.kind === "vector") return value.map(numberText).join(", ");
+  if (field.kind === "switch") return value ? "on" : "off";
   return field.kind === "number" ? numberText(value) : String(value);
 }
 
