@@ -143,52 +143,68 @@ def last_visits(record: RunRecord, at: Sequence[int] | NDArray[Any], pairs: int)
 
 
 class Forgetting(NamedTuple):
-    """Loss of a pair against the steps since it was last trained on, with the weights held."""
+    """What became of single pairs within an epoch, in nats of their MLM loss.
 
-    wait: Array  # (bins,) steps since the last visit, mean of each bin
-    loss: Array  # (bins,) nats above the loss in the first bin
-    error: Array  # (bins,) its standard error, from the spread of pairs; 0 in the first bin
+    A pair's loss = its own level + what all pairs have in common at that moment (`common`) - `gain`
+    if it was trained on in this epoch already + `fresh`, which depends on the steps since then.
+    """
+
+    wait: Array  # (bins,) steps since the pair was last trained on
+    fresh: Array  # (bins,) loss against that of pairs that have waited for over an epoch
+    fresh_error: Array  # (bins,) its standard error, from the spread of pairs
+    gain: Estimate  # what this epoch's visit takes off the loss for good
+    phase: Array  # (probes,) of the epoch
+    common: Array  # (epochs with probes of all runs, probes) change since the epoch's first probe
 
 
 def forgetting(records: Sequence[RunRecord], edges: Array) -> Forgetting:
-    """How the loss of a pair grows with the steps since its last visit.
+    """Take apart what a visit leaves in a pair, what fades, and what happens to all pairs alike.
 
-    At each probe all followed pairs are asked with the same weights, without dropout. Least squares
-    with one level a bin of waits, one a pair and epoch (some are harder) and one a probe (training
-    goes on): the order is random, so that waits are dealt out by lot.
+    At each probe the followed pairs are asked with the weights of that moment, without dropout. The
+    parts are found by least squares; the order is random, so that visits and waits are dealt out by
+    lot.
 
     Args:
         records: runs with probes.
-        edges: (bins + 1,) bounds of the bins in steps; waits beyond them count to the outer bins.
+        edges: (bins + 1,) bounds of the bins of waits in steps; the last ones lie beyond an epoch.
     """
-    bins = len(edges) - 1
-    designs, targets, waits = [], [], []
+    bins, per_epoch = len(edges) - 1, int(records[0].config["steps_per_epoch"])
+    blocks = []  # (design (probes, pairs, columns), losses (probes, pairs), waits)
     for record in records:
         steps = record.arrays["probe_step"].astype(np.int64)
         losses = record.arrays["probe_loss"].astype(np.float64)  # (probes, pairs)
-        wait = steps[:, None] - last_visits(record, steps, losses.shape[1])
-        epoch = (steps - 1) // record.config["steps_per_epoch"]
+        last = last_visits(record, steps, losses.shape[1])
+        epoch = (steps - 1) // per_epoch
         for e in np.unique(epoch):
-            level = np.digitize(wait[epoch == e], edges[1:-1])  # (probes, pairs)
-            designs.append(_both_ways((level[..., None] == np.arange(bins)).astype(float)))
-            targets.append(_both_ways(losses[epoch == e]))
-            waits.append((level, wait[epoch == e]))
-    design = np.concatenate([part.reshape(-1, bins)[:, 1:] for part in designs])
-    loss = np.linalg.lstsq(design, np.concatenate([t.ravel() for t in targets]), rcond=None)[0]
-    # standard errors clustered by pair: its probes are no independent evidence
-    scores = np.concatenate(
-        [
-            np.einsum("tpb,tp->pb", part[..., 1:], target - part[..., 1:] @ loss)
-            for part, target in zip(designs, targets, strict=True)
-        ]
-    )
+            here = epoch == e
+            wait = steps[here, None] - last[here]
+            level = np.digitize(wait, edges[1:-1])[..., None] == np.arange(bins - 1)
+            visited = last[here, :, None] > e * per_epoch
+            blocks.append((np.concatenate([level, visited], -1).astype(float), losses[here], wait))
+    within = [(_both_ways(design), _both_ways(losses)) for design, losses, _ in blocks]
+    design = np.concatenate([x.reshape(-1, bins) for x, _ in within])
+    fit = np.linalg.lstsq(design, np.concatenate([y.ravel() for _, y in within]), rcond=None)[0]
+    # clustered by pair: its probes are no independent evidence
+    scores = np.concatenate([np.einsum("tpb,tp->pb", x, y - x @ fit) for x, y in within])
     bread = np.linalg.pinv(design.T @ design)
-    error = np.sqrt(np.diag(bread @ (scores.T @ scores) @ bread))
-    level = np.concatenate([level.ravel() for level, _ in waits])
-    wait = np.concatenate([wait.ravel() for _, wait in waits])
-    with np.errstate(invalid="ignore"):
-        middle = np.bincount(level, wait, bins) / np.bincount(level, minlength=bins)
-    return Forgetting(middle, np.r_[0.0, loss], np.r_[0.0, error])
+    covariance = bread @ (scores.T @ scores) @ bread
+    waits = np.concatenate([wait.ravel() for _, _, wait in blocks])
+    level = np.digitize(waits, edges[1:-1])
+    middle = np.bincount(level, waits, bins) / np.maximum(np.bincount(level, minlength=bins), 1)
+    # measured from the mean of the bins beyond an epoch; the last bin is the fit's own zero
+    contrast = np.eye(bins) - np.where(middle > per_epoch, 1 / (middle > per_epoch).sum(), 0)
+    contrast = contrast[:, :-1]  # (bins, fitted bins)
+    spread = np.einsum("ij,jk,ik->i", contrast, covariance[:-1, :-1], contrast)
+    common = np.stack([(losses - x @ fit).mean(axis=1) for x, losses, _ in blocks])
+    phase = (steps[here] - 1) % per_epoch + 1
+    return Forgetting(
+        wait=middle,
+        fresh=contrast @ fit[:-1],
+        fresh_error=np.sqrt(spread),
+        gain=Estimate(-float(fit[-1]), float(np.sqrt(covariance[-1, -1]))),
+        phase=phase / per_epoch,
+        common=common - common[:, :1],
+    )
 
 
 def _both_ways(values: Array) -> Array:
@@ -198,18 +214,16 @@ def _both_ways(values: Array) -> Array:
     return values - over_probes - over_pairs + values.mean(axis=(0, 1), keepdims=True)
 
 
-def tooth_from_forgetting(found: Forgetting, order: str, steps_per_epoch: int) -> Array:
-    """The tooth that forgetting alone makes in the log, less its mean: (steps_per_epoch,).
+def freshness(found: Forgetting, order: str, steps_per_epoch: int) -> Array:
+    """Mean of `fresh` over the pairs of each step's batch: (steps_per_epoch,).
 
-    At step q of an epoch the pairs of the batch have waited K steps, with the distribution that
-    follows from the order; the logged loss is the mean of what those waits cost.
+    At step q of an epoch a pair has waited K steps, with the distribution that follows from the
+    order (`theory_staleness`).
     """
-    longest = 2 * steps_per_epoch if order == "reshuffle" else 12 * steps_per_epoch
-    cost = np.interp(np.arange(1, longest + 1), found.wait, found.loss)
-    tooth = np.array(
-        [staleness_pmf(order, q, steps_per_epoch, longest) @ cost for q in range(steps_per_epoch)]
-    )
-    return tooth - tooth.mean()
+    longest = (2 if order == "reshuffle" else 12) * steps_per_epoch
+    cost = np.interp(np.arange(1, longest + 1), found.wait, found.fresh)
+    steps = range(steps_per_epoch)
+    return np.array([staleness_pmf(order, q, steps_per_epoch, longest) @ cost for q in steps])
 
 
 class Drift(NamedTuple):
@@ -252,3 +266,33 @@ def drift(records: Sequence[RunRecord], edges: Array) -> Drift:
         if here.size > 1:
             rows.append((wait[level == b].mean(), here.mean(), here.std(ddof=1) / here.size**0.5))
     return Drift(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+class RowSizes(NamedTuple):
+    """Sizes of embedding rows after a run, by how often their tokens are read in an epoch."""
+
+    count: Array  # (bins,) mean number of occurrences an epoch
+    size: Array  # (bins,) root mean square of the row after the run, over that before: mean
+    error: Array  # (bins,) its standard error, from the spread of rows
+    rows: NDArray[np.int64]  # (bins,) rows in the bin, all runs together
+
+
+def row_sizes(records: Sequence[RunRecord], edges: Array) -> RowSizes:
+    """How much embedding rows have grown or shrunk, by the occurrences of their tokens.
+
+    Args:
+        records: runs with probes.
+        edges: (bins + 1,) bounds of the bins of occurrences an epoch.
+    """
+    count = np.concatenate([record.arrays["token_count"] for record in records])
+    norms = [record.arrays["row_norm"].astype(np.float64) for record in records]
+    ratio = np.concatenate([after / before for before, after in norms])
+    level = np.digitize(count, edges) - 1
+    rows = []
+    for b in range(len(edges) - 1):
+        here = ratio[level == b]
+        if here.size > 1:
+            error = here.std(ddof=1) / here.size**0.5
+            rows.append((count[level == b].mean(), here.mean(), error, here.size))
+    mean, size, error, number = (np.array(column) for column in zip(*rows, strict=True))
+    return RowSizes(mean, size, error, number.astype(np.int64))
