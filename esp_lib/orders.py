@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import checks
-from esp_lib.threefry import STREAM_ORDER, word_rows
+from esp_lib.threefry import STREAM_ORDER, Words, word_rows
 
 ORDERS = ("reshuffle", "fixed", "reverse", "replacement")
 
@@ -47,15 +47,39 @@ def make_order(
         return np.tile(forward, (epochs, 1))
     if kind == "reverse":
         return np.stack([forward if epoch % 2 == 0 else forward[::-1] for epoch in range(epochs)])
-    from esp_lib.kernel import shuffle_rows  # compiled; loaded when first needed
-
+    try:
+        from esp_lib.kernel import shuffle_rows as shuffle  # compiled; loaded when first needed
+    except ImportError:  # no numba here, or none that this NumPy goes with
+        shuffle = shuffle_rows
     if kind == "reshuffle":
-        return shuffle_rows(
-            word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions
-        )
+        return shuffle(word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions)
     steps = epochs * (num_functions // batch_size)
-    batches = shuffle_rows(word_rows(int(seed), STREAM_ORDER, steps, batch_size), num_functions)
+    batches = shuffle(word_rows(int(seed), STREAM_ORDER, steps, batch_size), num_functions)
     return batches.reshape(epochs, num_functions)
+
+
+def shuffle_rows(words: Words, n: int) -> Order:
+    """The first k entries of a shuffle of 0 … n - 1, one shuffle a row; `kernel` has it compiled.
+
+    Args:
+        words: uint32 (rows, k), k <= n.
+        n: how many integers are shuffled.
+
+    Returns:
+        int32 array (rows, k); the entries of a row are distinct.
+    """
+    rows, k = words.shape
+    pool = list(range(n))
+    out = np.empty((rows, k), np.int32)
+    for row, word in zip(out, words.astype(np.uint64), strict=True):
+        j = np.arange(k, dtype=np.uint64)
+        swaps = list(enumerate((j + (word * (n - j) >> np.uint64(32))).tolist()))
+        for a, b in swaps:
+            pool[a], pool[b] = pool[b], pool[a]
+        row[:] = pool[:k]
+        for a, b in reversed(swaps):  # undo, so that each row starts from 0 … n - 1
+            pool[a], pool[b] = pool[b], pool[a]
+    return out
 
 
 def check_batch_size(batch_size: int, num_functions: int) -> int:
