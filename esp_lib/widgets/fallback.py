@@ -79,7 +79,8 @@ def line_figure(
         parts.append(_text(LEFT - 8, at + 4, "end", f"{value:g}"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle", x_label))
     parts.append(_text(4, 11, "start", y_label))
-    for line in lines:
+    seen = [line for line in lines if np.isfinite(np.asarray(line.y, float)).any()]
+    for line in seen:
         points = zip(np.asarray(line.x, float), np.asarray(line.y, float), strict=True)
         path = "L".join(
             f"{to_x(x):.1f} {to_y(y):.1f}" for x, y in points if np.isfinite([x, y]).all()
@@ -87,7 +88,7 @@ def line_figure(
         color = f"var(--esp-{line.color},{COLORS[line.color]})"
         look = "stroke-width:1.5;stroke-opacity:.55" if line.faint else "stroke-width:2"
         parts.append(f'<path d="M{path}" style="fill:none;stroke:{color};{look}"/>')
-    parts.extend(_labels(lines, to_y))
+    parts.extend(_labels(seen, to_y))
     alt = escape(f"{y_label} against {x_label}: {', '.join(line.label for line in lines)}")
     return (
         f'<figure class="esp-figure esp-fallback" data-for="{name}">'

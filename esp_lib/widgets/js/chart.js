@@ -5,6 +5,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const ROOM = 0.1; // of a log axis's span, above and below the curves
 const BESIDE = 0.3; // of the width, for names at the right of the curves
 const LINE = 16; // from one name to the next
+const THIN = 2; // points a pixel from which a line is thin
 const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
@@ -240,8 +241,10 @@ export function createChart(box, { title, xLabel, yLabel }) {
     drawFrame(width, height, right, view, toX, toY);
     const nodes = [];
     for (const curve of curves) {
+      const dense = curve.y.length > THIN * (right - MARGIN.left);
+      const look = curve.faint ? "esp-faint" : dense ? "esp-thin" : "";
       const data = pathData(curve.x, curve.y, toX, toY, -height, 2 * height);
-      const path = element("path", { d: data, class: curve.faint ? "esp-line esp-faint" : "esp-line" });
+      const path = element("path", { d: data, class: `esp-line ${look}` });
       path.style.stroke = curve.color;
       if (!curve.hideLine) nodes.push(path);
       for (const k of (curve.dots ?? []).filter((at) => Number.isFinite(curve.y[at]))) {

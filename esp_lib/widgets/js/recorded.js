@@ -42,19 +42,18 @@ function tightAxis(curves) {
   return { y: [low - 0.06 * (high - low), high + 0.06 * (high - low)], log };
 }
 
-/** Decimals that losses of such curves are told with: a thousandth of how far they fall. */
-function decimalsFor(runs) {
-  const spans = runs.map(({ loss, perEpoch, group }) => {
-    const { y } = windows(loss, Math.max(1, Math.floor(perEpoch / group)), perEpoch);
-    const seen = y.slice(skipped(loss.length * group, perEpoch)).filter(Number.isFinite);
-    return seen.length > 1 ? Math.max(...seen) - Math.min(...seen) : 0;
-  });
-  const largest = Math.max(...spans);
-  return largest > 0 ? Math.min(6, Math.max(0, 3 - Math.round(Math.log10(largest)))) : 3;
+/** A function that writes losses of a run, to about a thousandth of what its steps span. */
+function writer({ loss, perEpoch }, group) {
+  const skip = (skipped(loss.length * group, perEpoch) * perEpoch) / group;
+  const seen = loss.slice(Math.ceil(skip)).filter(Number.isFinite);
+  const high = seen.reduce((most, value) => Math.max(most, value), -Infinity);
+  const span = high - seen.reduce((least, value) => Math.min(least, value), Infinity);
+  const decimals = span > 0 ? Math.min(6, Math.max(0, 3 - Math.round(Math.log10(span / 2)))) : 3;
+  return (value) => (value === null ? "–" : value.toFixed(decimals).replace(/^-/, "\u2212"));
 }
 
 /** The numbers of each run, one row each, so that the page keeps its height. */
-function createTable(drawing) {
+function createTable(drawing, title) {
   const table = document.createElement("table");
   table.className = "esp-readout";
   drawing.after(table);
@@ -65,9 +64,9 @@ function createTable(drawing) {
     row.append(node);
     return node;
   };
-  return function fill(rows, text) {
+  return function fill(rows) {
     const caption = document.createElement("caption");
-    caption.textContent = "Mean drop at epoch boundaries and rise between them, after the first epoch";
+    caption.textContent = title;
     const head = document.createElement("thead");
     const names = head.insertRow();
     cell(names, "th", "Run", { scope: "col" });
@@ -75,7 +74,7 @@ function createTable(drawing) {
       cell(names, "th", name, { scope: "col" });
     }
     const body = document.createElement("tbody");
-    for (const { label, short, color, values } of rows) {
+    for (const { label, short, color, texts } of rows) {
       const row = body.insertRow();
       const name = cell(row, "th", label, { scope: "row" });
       name.style.color = color;
@@ -83,13 +82,13 @@ function createTable(drawing) {
       letter.className = "esp-short";
       letter.textContent = `${short}: `;
       name.prepend(letter);
-      for (const value of values) cell(row, "td", text(value));
+      for (const text of texts) cell(row, "td", text);
     }
     table.replaceChildren(caption, head, body);
   };
 }
 
-function sentenceOf(shown, every, text) {
+function sentenceOf(shown, every) {
   if (!shown.length) return "No run is chosen.";
   const steps = every === 1 ? "single steps" : `means of ${every} steps`;
   const known = shown.filter(({ drop }) => drop !== null).sort((p, q) => p.drop - q.drop);
@@ -99,10 +98,22 @@ function sentenceOf(shown, every, text) {
       `although the training runs are the same.`
     );
   }
-  const one = ({ label, drop, fall }) => `${text(drop)} for ${label}, drawn as ${text(fall)}`;
+  const one = ({ label, drop, fall, text }) => `${text(drop)} (${label}; as drawn, ${text(fall)})`;
   const ends = known.length > 2 ? [known[0], known.at(-1)] : known;
-  const drops = ends.map(one).join(known.length > 2 ? "; to " : "; ");
+  const drops = ends.map(one).join(known.length > 2 ? " to " : ", ");
   return `Mean drop at an epoch boundary, measured in ${steps}: ${drops}.`;
+}
+
+/** What there is of each run in series `s`, ready to be drawn. */
+function prepare(runs, s, group) {
+  return runs.map(({ label, color, perEpoch, losses, steps, validation }, k) => {
+    const run = { loss: unpack(losses[s]), perEpoch };
+    const checks = validation[s]
+      ? { x: Float64Array.from(steps, (step) => step / perEpoch), y: unpack(validation[s]) }
+      : { x: new Float64Array(), y: new Float64Array() };
+    const look = { label, short: "abcdef"[k], color: `var(--esp-${color})` };
+    return { ...run, ...look, key: `run${k + 1}`, checks, text: writer(run, group) };
+  });
 }
 
 function create(drawing, { group, runs, series }) {
@@ -111,55 +122,43 @@ function create(drawing, { group, runs, series }) {
     xLabel: "epoch",
     yLabel: series[0],
   });
-  const fill = createTable(drawing);
-  const names = runs.map(({ label }, k) => ({ label, short: "abcdef"[k] }));
-  const colors = runs.map(({ color }) => `var(--esp-${color})`);
-  const unpacked = series.map((_, s) =>
-    runs.map(({ perEpoch, losses }) => ({ loss: unpack(losses[s]), perEpoch, group })),
-  );
-  const checks = series.map((_, s) =>
-    runs.map(({ perEpoch, steps, validation }) => ({
-      x: Float64Array.from(validation[s] ? steps : [], (step) => step / perEpoch),
-      y: validation[s] ? unpack(validation[s]) : new Float64Array(),
-    })),
-  );
-  const decimals = unpacked.map(decimalsFor);
-  const epochs = Math.max(...unpacked[0].map(({ loss, perEpoch }) => (loss.length * group) / perEpoch));
+  const prepared = series.map((_, s) => prepare(runs, s, group));
+  const names = prepared[0].map(({ label, short }) => ({ label, short }));
+  const epochs = Math.max(...prepared[0].map(({ loss, perEpoch }) => (loss.length * group) / perEpoch));
+  const late = prepared[0].every(({ loss, perEpoch }) => skipped(loss.length * group, perEpoch));
+  const title = "Mean drop at epoch boundaries and rise between them";
+  const fill = createTable(drawing, late ? `${title}, after the first epoch` : title);
   let axis = null;
 
   function compute(settings) {
     const s = settings.series === undefined ? 0 : series.indexOf(settings.series);
-    const shown = runs.flatMap((_, k) =>
-      settings[`run${k + 1}`] ? [{ k, ...names[k], color: colors[k], ...view(unpacked[s][k], settings, group) }] : [],
-    );
-    return { s, shown };
+    const chosen = prepared[s].filter(({ key }) => settings[key]);
+    return { s, shown: chosen.map((run) => ({ ...run, ...view(run, settings, group) })) };
   }
 
   function draw({ s, shown }, { settings, hold }) {
-    const start = settings.start ?? 0;
-    const from = ({ x, y, ...rest }) => {
-      const first = x.findIndex((at) => at > start);
-      const seen = first < 0 ? x.length : first;
-      return { ...rest, x: x.subarray(seen), y: y.subarray(seen) };
+    const cut = ({ x, y }) => {
+      const first = x.findIndex((at) => at > settings.start);
+      const from = first < 0 ? x.length : first;
+      return { x: x.subarray(from), y: y.subarray(from) };
     };
-    const curves = shown.map(({ x, y, color, label, short }) => from({ x, y, color, label, short }));
+    const curves = shown.map(({ label, short, color, ...run }) => ({ label, short, color, ...cut(run) }));
     if (settings.validation) {
-      curves.unshift(...shown.map(({ k, color }) => from({ ...checks[s][k], color, faint: true })));
+      curves.unshift(...shown.map(({ color, checks }) => ({ color, faint: true, ...cut(checks) })));
     }
-    if (!hold || !axis) axis = { x: [start, epochs], ...tightAxis(curves) };
+    if (!hold || !axis) axis = { x: [settings.start, epochs], ...tightAxis(curves) };
     const boundaries = [];
-    for (let at = Math.floor(axis.x[0]) + 1; at < epochs; at++) boundaries.push(at);
+    for (let at = axis.x[0] + 1; at < epochs; at++) boundaries.push(at);
     chart.draw(curves, { ...axis, boundaries, yName: series[s], beside: names });
-    const text = (value) =>
-      value === null ? "–" : value.toFixed(decimals[s]).replace(/^-/, "\u2212");
-    const rows = runs.map((_, k) => {
-      const { drop = null, rise = null, fall = null, climb = null } = shown.find((run) => run.k === k) ?? {};
-      return { ...names[k], color: colors[k], values: [drop, rise, fall, climb] };
-    });
-    fill(rows, text);
-    const state = { runs: shown.map(({ label, drop, rise, fall, climb }) => ({ label, drop, rise, fall, climb })) };
+    const numbers = shown.map(({ key, label, drop, rise, fall, climb }) => ({ key, label, drop, rise, fall, climb }));
+    fill(
+      prepared[s].map(({ key, text, ...run }) => {
+        const { drop = null, rise = null, fall = null, climb = null } = numbers.find((one) => one.key === key) ?? {};
+        return { ...run, texts: [drop, rise, fall, climb].map(text) };
+      }),
+    );
     const loss = Float64Array.from(shown.flatMap(({ y }) => Array.from(y)));
-    return { sentence: sentenceOf(shown, settings.every, text), state, loss };
+    return { sentence: sentenceOf(shown, settings.every), state: { runs: numbers }, loss };
   }
   return { compute, draw };
 }
