@@ -150,7 +150,7 @@ class Recorder:
 def probe_places(steps_per_epoch: int) -> list[int]:
     """After which steps of an epoch it is probed: after the first, then at equal distances."""
     places = np.linspace(0, steps_per_epoch, PROBES_AN_EPOCH + 1)
-    return sorted({1, *np.rint(places[1:]).astype(int).tolist()})
+    return sorted({1, *np.rint(places[1:]).astype(int).tolist()} - {0})
 
 
 def _row_norm(rows: torch.Tensor) -> NDArray[np.float16]:
