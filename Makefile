@@ -6,6 +6,7 @@ PORT ?= 8000
 PROFILE ?=
 DEVICE ?=
 PYTEST_ARGS ?=
+CARRY ?=
 LOCK_PYTHONS ?= python3.11 python3.12
 
 SHELL := bash
@@ -25,7 +26,7 @@ CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib
   \( -name vendor -o -name __pycache__ -o -name .ipynb_checkpoints \) -prune -o -type f -print 2>/dev/null)
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
-.PHONY: help setup setup-dev assets book serve figures check test bench links format lock clean distclean
+.PHONY: help setup setup-dev assets book serve figures carry check test bench links format lock clean distclean
 
 help:  ## list these targets
 	@echo "usage: make TARGET [NAME=value ...]"
@@ -89,6 +90,9 @@ serve:  ## serve _build/html on this machine (PORT=8000)
 
 figures: setup  ## recompute every chapter with papermill into _build/figures (PROFILE=, DEVICE=)
 	@$(PY) tools/run_chapters.py $(if $(PROFILE),-p profile $(PROFILE)) $(if $(DEVICE),-p device $(DEVICE))
+
+carry: setup  ## fetch into carry/ what a GPU machine without a network needs (CARRY="--python 3.12")
+	@$(PY) tools/carry.py pack $(CARRY)
 
 links: setup  ## follow the book's external links
 	@echo "== checking external links: every chapter is executed first"
