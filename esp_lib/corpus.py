@@ -11,6 +11,7 @@ half of them with a random second sentence; 15 % of the tokens are chosen, 80 % 
 import functools
 import hashlib
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 SPECIAL = ("<pad>", "<unk>", "<cls>", "<sep>", "<mask>")
 PAD, UNK, CLS, SEP, MASK = range(5)
 MASKED_SHARE = 0.15
+END = "_"  # of a word
+LETTERS = 200  # most frequent ones that have a token; others are `<unk>`
 
 Paragraph = list[list[str]]  # sentences of words
 Sentences = list[list[list[int]]]  # paragraphs of sentences of token ids
@@ -119,27 +122,44 @@ def paragraphs(lines: Sequence[str]) -> Iterator[Paragraph]:
 
 
 def train_tokenizer(text: Sequence[Paragraph], vocabulary: int) -> "Tokenizer":
-    """Byte-pair encoding of words, learned from `text`; ids 0 to 4 are `SPECIAL`."""
+    """Byte-pair encoding of words, learned from `text`; ids 0 to 4 are `SPECIAL`.
+
+    The mark at the end of a word is a letter like any other, and the letters are counted here: left
+    to the trainer, both get their ids in the order of a hash table, another one in each process.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", end_of_word_suffix="_"))
+    letters: Counter[str] = Counter()
+    for sentence in (sentences := marked(text)):
+        letters.update(sentence)
+    del letters[" "]
+    kept = sorted(letters, key=lambda letter: (-letters[letter], letter))[:LETTERS]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIAL),
-        end_of_word_suffix="_",
         show_progress=False,
-        limit_alphabet=200,
+        initial_alphabet=kept,
+        limit_alphabet=len(kept),
     )
-    sentences = (" ".join(words) for paragraph in text for words in paragraph)
     tokenizer.train_from_iterator(sentences, trainer)
     return tokenizer
 
 
+def marked(text: Sequence[Paragraph]) -> list[str]:
+    """Every sentence as one string, its words marked at their ends; `<unk>` stays as it is."""
+    unknown = SPECIAL[UNK]
+    return [
+        " ".join(word if word == unknown else word + END for word in words)
+        for paragraph in text
+        for words in paragraph
+    ]
+
+
 def encode(text: Sequence[Paragraph], tokenizer: "Tokenizer") -> Sentences:
     """Token ids of every sentence."""
-    flat = [" ".join(words) for paragraph in text for words in paragraph]
-    ids = iter(tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+    ids = iter(tokenizer.encode_batch_fast(marked(text), add_special_tokens=False))
     return [[next(ids).ids for _ in paragraph] for paragraph in text]
 
 

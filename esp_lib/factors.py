@@ -99,11 +99,11 @@ def base(profile: str) -> "PretrainConfig":
         return PretrainConfig(precision="bfloat16")
     if profile == "cpu":
         return PretrainConfig(
-            corpus=CorpusConfig(vocabulary=4000, max_len=48, pairs=8064, valid_pairs=1024),
+            corpus=CorpusConfig(vocabulary=4000, max_len=48, pairs=6912, valid_pairs=896),
             model=BertConfig(vocabulary=4000, hidden=128, feed_forward=256, positions=48),
-            epochs=16,
+            epochs=15,
             lr=4e-4,
-            validate_every=28,
+            validate_every=24,
             validation_pairs=192,
         )
     return PretrainConfig(
@@ -144,6 +144,7 @@ def describe(profile: str) -> str:
 
 def jobs(profile: str) -> tuple[Job, ...]:
     """All runs of a profile, the baseline first."""
+    checks.choice("profile", profile, PROFILES)
     return tuple(
         Job(factor.name, profile, seed, make_config(profile, factor, seed))
         for factor in FACTORS
