@@ -20,6 +20,7 @@ from esp_lib.logs import Log
 
 Array = NDArray[np.float64]
 
+VERDICTS = ("sawtooth", "none", "cannot tell")
 MIN_POINTS = 3  # an epoch
 
 
@@ -30,7 +31,7 @@ class Diagnosis:
     Numbers are NaN where the log does not give them.
     """
 
-    verdict: str  # "sawtooth", "none" or "cannot tell"
+    verdict: str  # one of `VERDICTS`
     p_value: float  # of the drop at epoch boundaries, corrected if the epoch length was searched
     amplitude: float  # last tenth minus first tenth of the folded tooth
     amplitude_interval: tuple[float, float]  # 95 %
@@ -43,7 +44,7 @@ class Diagnosis:
     steps_per_epoch_confidence: float  # 0 to 1
     epochs: float  # in the log
     points_per_epoch: float
-    cause: str | None  # see `esp_lib.diagnose_report.ADVICE`
+    cause: str | None  # one of `esp_lib.diagnose_causes.CAUSES`
     cause_confidence: str  # "shown", "likely" or "none"
     reasons: tuple[str, ...]  # plain sentences
     overfitting: str  # "rises while training falls", "does not rise" or "cannot tell"

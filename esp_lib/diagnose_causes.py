@@ -11,14 +11,21 @@ from typing import NamedTuple
 from esp_lib.diagnose_evidence import ALIKE, Evidence
 from esp_lib.sawtooth import LEVEL
 
-SURE = 2.5  # standard errors beyond which a rise is there, or is not there
+CLIMBS = 2.0  # standard errors beyond which the loss climbs, where it drops for certain
+SURE = 2.5  # standard errors beyond which a rise or a drop is excluded
 SMOOTHED = 0.65  # correlation of neighbours from which a log that is too short counts as smoothed
 REPEATS = 0.25  # correlation of the noise of epochs from which their order is the same
-FEW = 8  # points an epoch below which a running mean is not told from a staircase
+FEW = 10  # points an epoch below which a running mean is not told from a staircase
 CLEAR = 0.5  # correlation of the noise of epochs that must be excluded to say: reshuffled
 STRICT = 0.003  # p-value below which a smoothed log has a drop
 CERTAIN = 0.001  # p-value of the drop on a falling loss, where a little bend goes a long way
 STEEP = 0.5  # a climb below this share of the drop makes a staircase
+
+
+CAUSES = (
+    "reshuffling", "fixed order", "periodic order", "boundary artefact", "learning-rate steps",
+    "running average", "staircase",
+)  # fmt: skip
 
 
 class Judgement(NamedTuple):
@@ -55,7 +62,7 @@ def judge(e: Evidence, searched: int = 1) -> Judgement:
             "Drops at the boundary are then the order's own and no epochal sawtooth. The p-value "
             "does not hold here: it takes the noise of epochs to be independent.",
         ])  # fmt: skip
-    if _is_pattern(e):
+    if _is_pattern(e, 6.0, 0.9) and (e.correlation < ALIKE or e.joined > 1):
         return Judgement("none", "periodic order", "shown", [
             *reasons,
             "All epochs share a pattern that is no tooth: within the epoch it falls by "
@@ -93,13 +100,13 @@ def corrected(e: Evidence, searched: int) -> float:
     return min(1.0, p * max(searched, 1)) if math.isfinite(p) else 1.0
 
 
-def _is_pattern(e: Evidence) -> bool:
+def _is_pattern(e: Evidence, sure: float, agreement: float) -> bool:
+    """Whether epochs have in common that the loss falls within them, as no tooth does."""
     p = e.pattern
     return bool(
-        (e.correlation < ALIKE or e.joined > 1)
-        and p.agreement > 0.9
+        p.agreement > agreement
         and p.fall > 0.2 * max(p.climb, p.fall)
-        and p.fall > 6 * p.error
+        and p.fall > sure * p.error
         and p.fall > e.tooth.noise / 4
     )
 
@@ -175,7 +182,7 @@ def _drop(e: Evidence, reasons: list[str], searched: int) -> Judgement:
     best = max((float(e.tooth.rise), float(e.tooth.rise_error)), (rise, error),
                key=lambda x: x[0] / x[1] if x[1] > 0 else -math.inf)  # fmt: skip
     exact = not error > 0
-    if best[0] > SURE * best[1] or (exact and rise > 1e-9 * abs(drop)):
+    if best[0] > CLIMBS * best[1] or (exact and rise > 1e-9 * abs(drop)):
         reasons.append(f"Within an epoch it climbs, by {best[0]:.3g} ± {best[1]:.2g}.")
         if e.jumps_everywhere:
             reasons.append(
@@ -216,6 +223,12 @@ def _drop(e: Evidence, reasons: list[str], searched: int) -> Judgement:
 
 
 def _sawtooth(e: Evidence, reasons: list[str]) -> Judgement:
+    if _is_pattern(e, 3.0, 0.6):
+        return Judgement("cannot tell", None, "none", [
+            *reasons,
+            f"But within epochs it also seems to fall, by {e.pattern.fall:.2g}, as it would if the "
+            "data came in an order that repeats. More epochs would tell.",
+        ])  # fmt: skip
     again = e.repeat
     if again.correlation > max(REPEATS, SURE * again.error):
         return Judgement("cannot tell", None, "none", [

@@ -17,6 +17,7 @@ from esp_lib.sawtooth import LEVEL, Sawtooth
 
 Array = NDArray[np.float64]
 
+MEAN_POINTS = 10  # an epoch, from which a running mean is looked for
 RUNNING = 8.0  # early over late scatter from which a log may show a running mean
 ALIKE = 0.5  # correlation of neighbours from which points are joined
 FEW = 12  # parts of an epoch below which smoothing shows in differences alone
@@ -67,7 +68,7 @@ def collect(
     plain = tooth_of(plain_grid)
     undone = None
     grid = plain_grid
-    if T / interval >= 8:
+    if T / interval >= MEAN_POINTS:
         tried = signs.undo_running_mean(steps, loss, T)
         if (
             tried.noise_ratio > RUNNING
@@ -94,7 +95,7 @@ def collect(
     apart = bool(
         edges.width
         and far > APART * edges.error
-        and far > edges.noise
+        and far > 2 * edges.noise
         and far > 3 * edges.neighbours
     )
     pattern = signs.common_pattern(grid, edges.width if apart else 0)

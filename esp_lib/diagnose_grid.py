@@ -39,7 +39,9 @@ class Grid:
         return self.y.shape[0]
 
 
-def arrange(steps: Array, loss: Array, steps_per_epoch: float, window: float) -> Grid:
+def arrange(
+    steps: Array, loss: Array, steps_per_epoch: float, window: float, most: int = MAX_BINS
+) -> Grid:
     """Arrange points by epoch.
 
     Args:
@@ -47,6 +49,7 @@ def arrange(steps: Array, loss: Array, steps_per_epoch: float, window: float) ->
         loss: (points,).
         steps_per_epoch: need not be whole.
         window: steps from one point to the next, which a point is taken to average.
+        most: parts of an epoch.
     """
     T = steps_per_epoch
     low, high = (steps - window) / T, (steps - 1e-9 * T) / T
@@ -60,7 +63,7 @@ def arrange(steps: Array, loss: Array, steps_per_epoch: float, window: float) ->
     first = int(epoch[0])
     epochs = int(epoch[-1]) - first + 1
     points = max(1, round(T / window))
-    bins = max(1, min(points, MAX_BINS, max(8, MAX_CELLS // epochs)))
+    bins = max(1, min(points, most, max(8, MAX_CELLS // epochs)))
     cell = (epoch - first) * bins + np.floor(phase * bins).astype(np.int64)
     count = np.bincount(cell, minlength=epochs * bins)
     with np.errstate(invalid="ignore", divide="ignore"):

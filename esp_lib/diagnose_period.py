@@ -19,13 +19,12 @@ from esp_lib.diagnose_signs import noise_repeats
 Array = NDArray[np.float64]
 
 MAX_POINTS = 4_096  # of the curve in which is searched
+REFINE_BINS = 40  # parts of an epoch are enough to compare neighbouring lengths
 MIN_POINTS = 8  # points of it in an epoch
 MIN_EPOCHS = 2.5  # so that there are two boundaries
 LEVEL = 0.01  # of the corrected p-value
 PARTS = (2, 3, 4, 5)  # of a period that are told from it
 MOST = 12  # multiples of a period that are told from it
-DIFFERENT_SHAPES = 4.0  # the same for the course of the loss within epochs
-DIFFERENT = 8.0  # variance between classes over variance within, from which classes differ
 
 
 class Period(NamedTuple):
@@ -78,7 +77,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
         m *= 2
     best = float(lengths[np.argmax(score)])
     best = _fundamental(best, scales, cells)
-    best, error = _refine(best, scales, cells)
+    best, error = _refine(best, y)
 
     length = _whole(best * width, error * width)
     grid = arrange(steps, loss, length, interval)
@@ -159,16 +158,17 @@ def _fundamental(length: float, scales: dict[int, Array], cells: int) -> float:
         if between.size < 2:
             continue
         spread = np.sqrt(_variance(between) / between.size)
-        if between.mean() > max(4 * spread, 0.5 * all_drops.mean()):
+        if between.mean() > max(3 * spread, 0.5 * all_drops.mean()):
             return part
-    return length * _cycle(drops(length)[:, None], int(cells / MIN_EPOCHS / length), DIFFERENT)
+    return length * _cycle(drops(length)[:, None], int(cells / MIN_EPOCHS / length))
 
 
-def _cycle(rows: Array, most: int, different: float) -> int:
+def _cycle(rows: Array, most: int) -> int:
     """After how many rows they come again: 1 if they do not differ but by chance.
 
     Analysis of variance: rows (rows, features) are sorted into as many classes, and those classes
-    are taken that leave the least variance within, if they differ.
+    are taken that leave the least variance within, if they differ: if the ratio of variances is one
+    that chance makes about once in a thousand times (a bound above the quantile of F).
     """
     total = float(((rows - rows.mean(axis=0)) ** 2).sum())
     best, least = 1, total / max(len(rows) - 1, 1)
@@ -179,9 +179,11 @@ def _cycle(rows: Array, most: int, different: float) -> int:
         within = sum(
             float(((c - c.mean(axis=0)) ** 2).sum()) for c in (rows[i::j] for i in range(j))
         )
-        between = (total - within) / (j - 1)
+        features = rows.shape[1]
+        ratio = (total - within) / (j - 1) / max(within / freedom, 1e-300)
+        far = 1 + 12 / np.sqrt(features * (j - 1)) * (1 + 10 / (features * freedom))
         within /= freedom
-        if between > different * within and within < 0.7 * least:
+        if ratio > far and within < 0.7 * least:
             best, least = j, within
     return best
 
@@ -194,24 +196,26 @@ def _shape_cycle(grid: Grid, most: int) -> int:
     y = y[np.isfinite(y).all(axis=1)]
     if len(y) < 5:
         return 1
-    return _cycle(y - y.mean(axis=1, keepdims=True), most, DIFFERENT_SHAPES)
+    return _cycle(y - y.mean(axis=1, keepdims=True), most)
 
 
 def _variance(values: Array) -> float:
     return float(((values - values.mean()) ** 2).sum() / (values.size - 1))
 
 
-def _refine(length: float, scales: dict[int, Array], cells: int) -> tuple[float, float]:
-    """The best length within two cells at the end, from the sharpest edges that are convincing."""
-    epochs = cells / length
-    near = length + np.arange(-32, 33) / 16 / epochs
-    best, error = length, 1.5 / epochs
-    for m in sorted((m for m in scales if m <= length / 4), reverse=True):
-        score = _comb(scales[m], near, cells)
-        top = float(score.max())
-        if top < 4 and m != max(m for m in scales if m <= length / 4):
-            break
-        alike = near[score >= top - 0.5]
-        best = float((alike[0] + alike[-1]) / 2)
-        error = float(max(alike[-1] - alike[0], 1.5 / epochs))
+def _refine(length: float, y: Array) -> tuple[float, float]:
+    """The length within three cells at the end whose boundaries have the surest drop.
+
+    Returns:
+        It, and how far it may be off, in cells.
+    """
+    step = 0.25 * length / y.size
+    at = np.arange(1.0, y.size + 1)
+    best, most, error = length, -np.inf, 4 * step
+    for i in range(-12, 13):
+        near = length + i * step
+        tooth = tooth_of(arrange(at, y, near, 1.0, REFINE_BINS))
+        sure = float(tooth.drop / tooth.drop_error) if tooth.drop_error > 0 else -np.inf
+        if sure > most:
+            best, most = near, sure
     return best, error

@@ -92,7 +92,8 @@ def correlation(grid: Grid) -> float:
 
     What epochs have in common is taken out in the size that it has in each.
     """
-    y = _without_parabola(grid.y[1:] if grid.epochs >= 4 else grid.y)
+    raw = grid.y[1:] if grid.epochs >= 4 else grid.y
+    y = _without_parabola(raw)
     here = np.isfinite(y)
     if y.shape[0] > 3:
         shape = _row_mean(y.T)
@@ -101,8 +102,8 @@ def correlation(grid: Grid) -> float:
         y = y - size[:, None] * shape
     pairs = y[:, 1:] * y[:, :-1]
     square = mean((y**2).ravel())
-    if np.isfinite(pairs).sum() < 8 or not square > 0:
-        return 0.0
+    if np.isfinite(pairs).sum() < 8 or not square > 1e-24 * mean((raw**2).ravel()):
+        return 0.0  # too few, or nothing but rounding
     return min(0.999, mean(pairs.ravel()) / square + 4 / grid.bins)
 
 
@@ -138,7 +139,7 @@ def roughness(grid: Grid) -> float:
     second = np.diff(grid.y, n=2, axis=1)
     a, b = mean((first**2).ravel()), mean((second**2).ravel())
     lost = 1 - 1 / max(grid.bins - 1, 2)  # by taking the mean out
-    return 3 - b / (a / lost) if a > 0 else 0.0
+    return min(0.999, 3 - b / (a / lost)) if a > 0 else 0.0
 
 
 def _row_mean(y: Array) -> Array:
@@ -170,6 +171,8 @@ def noise_repeats(grid: Grid) -> Repeat:
         return nothing
     bend = grid.y[:, 2:] - 2 * grid.y[:, 1:-1] + grid.y[:, :-2]
     bend = bend[:, edge:-edge]
+    if not mean((bend**2).ravel()) > 1e-20 * mean((grid.y**2).ravel()):
+        return nothing  # there is no noise
     scale = np.sqrt(_row_mean(bend**2))  # loss and noise fall together
     bend = bend / np.where(scale > 0, scale, np.nan)[:, None]
     bend = np.clip(bend, -4.0, 4.0)

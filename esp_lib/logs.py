@@ -33,6 +33,7 @@ __all__ = ["Log", "LogError", "parse_log", "read_log"]
 Array = NDArray[np.float64]
 
 MAX_BYTES = 256 * 2**20
+LARGEST = 1e70  # a loss beyond it counts as diverged
 MAX_STEP = 2.0**53  # larger steps are not whole numbers in double precision
 
 
@@ -44,7 +45,7 @@ class Log:
     """
 
     steps: Array  # (points,) increasing; the step at, or up to which, each point was logged
-    loss: Array  # (points,) finite
+    loss: Array  # (points,) finite, at most 1e70 in size
     epochs: Array | None  # (points,) the epoch column as it was logged
     validation: tuple[Array, Array] | None  # steps and losses, each (evaluations,)
     learning_rate: Array | None  # (points,) NaN where it was not logged
@@ -237,7 +238,7 @@ def _make_log(table: Table, column: str | None, validation: str | None, log_ever
     )
     step = step + shift
     points = rows[has_loss[rows]]
-    finite = np.isfinite(loss[points])
+    finite = np.abs(loss[points]) <= LARGEST
     if not finite.all():
         notes.append(f"losses that are not finite and were left out: {np.count_nonzero(~finite):,}")
     points = points[finite & (step[points] >= 1)]

@@ -167,6 +167,28 @@ def make(
     return Run(label, step_of, loss, T, None if rate is None else rate[step_of - 1])
 
 
+def draw(label: str, seed: int) -> tuple[Run, dict[str, Any]]:
+    """A run of random settings, and the settings: 6 to 300 points an epoch, 3 to 40 epochs."""
+    rng = np.random.default_rng([seed, 7, *label.encode()])
+    T = int(rng.choice([50, 60, 100, 120, 200, 313, 500, 937, 1000, 2500]))
+    points = float(rng.choice([6, 10, 20, 30, 50, 100, 200]))
+    every = max(1, round(T / points * rng.choice([0.93, 1.0, 1.0, 1.11])))
+    settings: dict[str, Any] = {
+        "steps_per_epoch": T,
+        "epochs": int(rng.choice([3, 4, 5, 6, 8, 10, 12, 20, 40])),
+        "every": every,
+        "averaged": bool(rng.random() < 0.5),
+        "noise": str(rng.choice(NOISES)),
+        "trend": str(rng.choice(DECAYS)),
+        "size": float(rng.choice([1.0, 1.5, 2.0, 4.0, 8.0])),
+        "sigma": float(rng.choice([0.02, 0.05, 0.2])),
+        "shape": str(rng.choice(["linear", "concave", "convex"])),
+        "detail": int(rng.integers(12)),
+    }
+    settings["epochs"] = min(settings["epochs"], max(3, 40_000 // T))
+    return make(label, seed, **settings), settings
+
+
 def log(loss: np.ndarray, every: int, averaged: bool) -> tuple[np.ndarray, np.ndarray]:
     """The points of a log, and their steps."""
     count = loss.size // every
