@@ -6,7 +6,7 @@ baseline; `jobs` lists the runs and `get_runs` reads their records or trains the
 """
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -243,14 +243,35 @@ def get_runs(
     if train == "no":
         records = [_read(job, folder) for job in wanted]
     else:
-        workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
-        run = partial(train_job, device=device)
-        with process_pool(min(workers, len(wanted) or 1)) as pool:
-            records = sweep(wanted, run, folder, executor=pool, again=train == "all", report=report)
+        records = _train(wanted, device, workers, folder, train == "all", report)
     found: dict[str, list[RunRecord]] = {}
     for record in records:
         found.setdefault(record.name, []).append(record)
     return found
+
+
+def _train(
+    wanted: Sequence[Job],
+    device: str,
+    workers: int,
+    folder: Path,
+    again: bool,
+    report: Callable[[str], object],
+) -> list[RunRecord]:
+    """The records of some runs, of which those are trained that are not on disk."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun: all processes train one run
+        first = os.environ.get("RANK") == "0"
+        run = partial(train_job, device=device, progress=first)
+        tell = report if first else _nothing
+        return sweep(wanted, run, folder, again=again, write=first, report=tell)
+    workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
+    run = partial(train_job, device=device, progress=workers == 1)
+    with process_pool(min(workers, len(wanted))) as pool:
+        return sweep(wanted, run, folder, executor=pool, again=again, report=report)
+
+
+def _nothing(line: str) -> None:
+    """A report that nobody reads."""
 
 
 def _read(job: Job, folder: Path) -> RunRecord:

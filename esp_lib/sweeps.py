@@ -82,6 +82,7 @@ def sweep(
     *,
     executor: Executor | None = None,
     again: bool = False,
+    write: bool = True,
     report: Callable[[str], object] = print,
 ) -> list[RunRecord]:
     """Train the runs that are not on disk, and return all of them.
@@ -98,6 +99,7 @@ def sweep(
         executor: what trains; by default this process, one run after the other. Closing it is the
             caller's.
         again: train also what is on disk.
+        write: save the records; of several processes that train one run together, only one does.
         report: takes a line of text on each run that ends.
 
     Returns:
@@ -123,7 +125,8 @@ def sweep(
             try:
                 record, seconds = result()
                 _check_record(record, job)
-                save(record, folder)
+                if write:
+                    save(record, folder)
             except Exception as error:  # one failed run must not stop the others
                 failures[place] = f"{type(error).__name__}: {error}"
                 outcome = f"failed: {failures[place]}"
