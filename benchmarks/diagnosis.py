@@ -13,6 +13,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from esp_lib.logs import Log, parse_log
 from tests.synthetic_logs import RIGHT, Run, draw
 
 EACH = 300  # runs of a label
+FIRST = 50_000  # seed: far from those of the tests, and of the runs on which limits were set
 ROWS = 1_000_000
+ENOUGH = 200  # points that are measured
 
 
 def as_log(run: Run, every: int) -> Log:
@@ -57,7 +60,7 @@ def alarms(found: dict[str, list[Diagnosis]], labels: list[str]) -> str:
     return f"{wrong} of {total} ({wrong / total:.2%})"
 
 
-def detection(cases: list[tuple[dict, Diagnosis]]) -> list[str]:
+def detection(cases: list[tuple[dict[str, Any], Diagnosis]]) -> list[str]:
     """Share of teeth found, by size and by how many points there are."""
     rows = []
     bounds = [0, 100, 200, 400, 800, 1_000_000]
@@ -75,33 +78,29 @@ def detection(cases: list[tuple[dict, Diagnosis]]) -> list[str]:
     return table(["tooth in noise", *names, f"from {bounds[-2]}"], rows)
 
 
-def points(settings: dict) -> float:
+def points(settings: dict[str, Any]) -> float:
     """Points from the second epoch on, which are those that are measured."""
     epochs = settings["epochs"] - (settings["epochs"] >= 5)
     return epochs * settings["steps_per_epoch"] / settings["every"]
 
 
-def in_region(settings: dict) -> bool:
+def in_region(settings: dict[str, Any]) -> bool:
     """At least twelve points an epoch, and four epochs."""
     return settings["steps_per_epoch"] / settings["every"] >= 12 and settings["epochs"] >= 4
 
 
 def speed() -> tuple[float, float]:
-    """Seconds to read, and to read and diagnose, a CSV file of a million rows."""
+    """Seconds of one core to read, and to read and diagnose, a CSV file of a million rows."""
     rng = np.random.default_rng(0)
     step = np.arange(1, ROWS + 1)
-    loss = (
-        2
-        + 100 / (step / 1e4 + 50)
-        + 0.1 * ((step - 1) % 10_000) / 1e4
-        + 0.1 * rng.normal(size=ROWS)
-    )
+    tooth = 0.1 * ((step - 1) % 10_000) / 1e4
+    loss = 2 + 100 / (step / 1e4 + 50) + tooth + 0.1 * rng.normal(size=ROWS)
     data = ("step,loss\n" + "\n".join(f"{s},{v:.5f}" for s, v in enumerate(loss, 1))).encode()
-    began = time.perf_counter()
+    began = time.process_time()
     log = parse_log(data)
-    read = time.perf_counter() - began
+    read = time.process_time() - began
     found = diagnose(log)
-    total = time.perf_counter() - began
+    total = time.process_time() - began
     assert found.verdict == "sawtooth", found.verdict
     assert found.steps_per_epoch == 10_000, found.steps_per_epoch
     return read, total
@@ -115,7 +114,7 @@ def main(each: int = EACH) -> None:
         lengths: Counter[str] = Counter()
         for label in RIGHT:
             found[label] = []
-            for seed in range(each):
+            for seed in range(FIRST, FIRST + each):
                 run, settings = draw(label, seed)
                 d = diagnose(as_log(run, settings["every"]), run.steps_per_epoch if known else None)
                 found[label].append(d)
@@ -138,6 +137,12 @@ def main(each: int = EACH) -> None:
             "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
             "points that are measured:", "", *detection(teeth),
         ]  # fmt: skip
+        enough = [d for s, d in teeth if in_region(s) and points(s) >= ENOUGH]
+        hits = sum(d.verdict == "sawtooth" for d in enough)
+        lines += [
+            f"With at least {ENOUGH} points, all sizes: {hits} of {len(enough)} "
+            f"({hits / len(enough):.1%}; goal: 95 %).", "",
+        ]  # fmt: skip
         if not known:
             lines += ["Epoch lengths of the teeth: " + ", ".join(
                 f"{name} {lengths[name]}" for name in ("right within 2 %", "not found", "wrong")
@@ -146,7 +151,7 @@ def main(each: int = EACH) -> None:
     lines += [
         "## Speed", "",
         f"A CSV file of {ROWS:,} rows: read in {read:.2f} s, read and diagnosed, epoch length "
-        f"searched, in {total:.2f} s (goal: 3 s).", "",
+        f"searched, in {total:.2f} s of one core (goal: 3 s).", "",
         f"{device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, {commit()}, "
         + ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from esp_lib import checks
 from esp_lib.diagnose_causes import Judgement, corrected, judge
 from esp_lib.diagnose_evidence import Evidence, collect
 from esp_lib.diagnose_period import find_period
-from esp_lib.diagnose_signs import overfitting
+from esp_lib.diagnose_validation import overfitting
 from esp_lib.logs import Log
 
 Array = NDArray[np.float64]

@@ -22,6 +22,7 @@ from esp_lib.diagnose_command import EXIT, main
 from esp_lib.diagnose_grid import arrange, coarsen, tooth_of
 from esp_lib.diagnose_period import find_period
 from esp_lib.diagnose_report import ADVICE, as_json, as_text
+from esp_lib.diagnose_validation import overfitting
 from esp_lib.logs import LogError, parse_log, read_log
 from tests import synthetic_logs
 from tests.synthetic_logs import RIGHT, draw, make
@@ -251,11 +252,11 @@ def test_overfitting_is_told_apart_from_the_teeth():
     loss = 3 - steps / 500
     at = np.arange(100.0, 1_001, 100)
     rises = 2 + 0.5 * (at / 1_000 - 0.4) ** 2
-    assert signs.overfitting(steps, loss, (at, rises)).verdict == "rises while training falls"
-    assert signs.overfitting(steps, loss, (at, rises)).best_step == 400
-    assert signs.overfitting(steps, loss, (at, 3 - at / 900)).verdict == "does not rise"
-    assert signs.overfitting(steps, loss, None).verdict == "cannot tell"
-    assert signs.overfitting(steps, steps / 500, (at, rises)).verdict == "cannot tell"
+    assert overfitting(steps, loss, (at, rises)).verdict == "rises while training falls"
+    assert overfitting(steps, loss, (at, rises)).best_step == 400
+    assert overfitting(steps, loss, (at, 3 - at / 900)).verdict == "does not rise"
+    assert overfitting(steps, loss, None).verdict == "cannot tell"
+    assert overfitting(steps, steps / 500, (at, rises)).verdict == "cannot tell"
 
 
 def test_steps_of_the_rate_are_told_from_smooth_schedules():
@@ -393,7 +394,7 @@ def test_a_million_rows_take_seconds():
     step = np.arange(1, 1_000_001)
     loss = 2 + 0.1 * ((step - 1) % 10_000) / 1e4 + 0.1 * rng.normal(size=step.size)
     data = ("step,loss\n" + "\n".join(f"{s},{v:.5f}" for s, v in enumerate(loss, 1))).encode()
-    began = time.perf_counter()
+    began = time.process_time()
     found = diagnose(parse_log(data))
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 4
     assert (found.verdict, found.steps_per_epoch) == ("sawtooth", 10_000)

@@ -299,6 +299,6 @@ def test_hostile_text_takes_bounded_time(text):
 def test_a_million_rows_are_read_in_seconds():
     loss = 2 + np.random.default_rng(0).normal(size=1_000_000)
     data = ("step,loss\n" + "\n".join(f"{i},{v:.4f}" for i, v in enumerate(loss, 1))).encode()
-    began = time.perf_counter()
+    began = time.process_time()
     assert parse_log(data).loss.size == 1_000_000
-    assert time.perf_counter() - began < 4
+    assert time.process_time() - began < 3
