@@ -266,7 +266,7 @@ def _train(
         return sweep(wanted, run, folder, again=again, write=first, report=tell)
     workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
     run = partial(train_job, device=device, progress=workers == 1)
-    with process_pool(min(workers, len(wanted))) as pool:
+    with process_pool(min(workers, len(wanted) or 1)) as pool:
         return sweep(wanted, run, folder, executor=pool, again=again, report=report)
 
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from esp_lib import factors, measure
@@ -139,22 +140,29 @@ def record_of(job: Job, text: str = "made before") -> RunRecord:
         job.profile,
         job.seed,
         asdict(job.config),
-        {"mlm_loss": [1.0]},
+        {"mlm_loss": np.ones(1)},
         {},
         "finished",
         text,
     )
 
 
+bars: list[bool] = []  # whether each run that was trained showed its progress
+
+
 @pytest.fixture
 def trained(monkeypatch):
     """Labels of the runs that were trained, by a stand-in that takes no time."""
-    labels = []
+    bars.clear()
+    for name in ("WORLD_SIZE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    labels: list[str] = []
 
-    def train_job(job: Job, device: str) -> RunRecord:
+    def train_job(job: Job, device: str, progress: bool) -> RunRecord:
         if device != "cpu":
             raise ValueError(f"device must be there, got {device}")
         labels.append(job.label)
+        bars.append(progress)
         return record_of(job, "trained")
 
     monkeypatch.setattr(factors, "train_job", train_job)
@@ -245,6 +253,28 @@ def test_all_runs_are_meant_where_none_is_named(tmp_path, trained, monkeypatch):
     assert list(found) == [factor.name for factor in FACTORS if "quick" in factor.profiles]
     assert (tmp_path / "quick" / "baseline-seed0.npz").exists()
     assert get_runs("quick", [], report=silent) == {}
+
+
+@pytest.mark.parametrize(("workers", "shown"), [(1, True), (2, False)])
+def test_a_run_that_trains_alone_shows_its_progress(tmp_path, trained, workers, shown):
+    get_runs("quick", ["beta2-0.8"], workers=workers, folder=tmp_path, report=silent)
+    assert bars == [shown] * 3
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_under_torchrun_all_processes_train_and_the_first_writes(
+    tmp_path, trained, monkeypatch, rank
+):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", str(rank))
+    monkeypatch.setattr(factors, "process_pool", None)  # each process trains in itself
+    lines: list[str] = []
+    found = get_runs("quick", ["beta2-0.8"], folder=tmp_path, report=lines.append)
+    assert trained == BETA2  # in one order in all processes
+    assert [record.seed for record in found["beta2-0.8"]] == [0, 1, 2]
+    assert len(list(tmp_path.glob("**/*.npz"))) == (3 if rank == 0 else 0)
+    assert (lines != []) == (rank == 0)
+    assert bars == [rank == 0] * 3
 
 
 def test_wrong_names_are_refused_before_anything_is_trained(tmp_path, trained):
