@@ -137,7 +137,8 @@ def pretrain(
     started = time.perf_counter()
     training = Training(config, corpus, place, processes)
     recorder = Recorder(config, training)
-    state = load_checkpoint(checkpoint, config) if checkpoint else None
+    key = config_key({**asdict(config), "text": corpus.sha256})
+    state = load_checkpoint(checkpoint, key) if checkpoint else None
     if state:
         training.load_state(state["training"])
         recorder.load_state(state["recorder"])
@@ -161,7 +162,7 @@ def pretrain(
                     break
                 if checkpoint and processes.first:
                     seconds = before + time.perf_counter() - started
-                    save_checkpoint(checkpoint, config, epoch + 1, seconds, training, recorder)
+                    save_checkpoint(checkpoint, key, epoch + 1, seconds, training, recorder)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -227,17 +228,17 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def save_checkpoint(
     path: Path,
-    config: PretrainConfig,
+    key: str,
     epoch: int,
     seconds: float,
     training: Training,
     recorder: Recorder,
 ) -> None:
-    """Write the state after `epoch` epochs, all of it or nothing."""
+    """Write the state of run `key` after `epoch` epochs, all of it or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     state = {
-        "config": config_key(asdict(config)),
+        "run": key,
         "epoch": epoch,
         "seconds": seconds,
         "training": training.state(),
@@ -247,7 +248,7 @@ def save_checkpoint(
     partial.replace(path)
 
 
-def load_checkpoint(path: Path, config: PretrainConfig) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, key: str) -> dict[str, Any] | None:
     """The state that `save_checkpoint` wrote, None if there is no such file; else ValueError."""
     if not path.exists():
         return None
@@ -256,9 +257,11 @@ def load_checkpoint(path: Path, config: PretrainConfig) -> dict[str, Any] | None
             if bad := archive.testzip():  # torch does not compare the checksums
                 raise ValueError(f"{bad} has a wrong checksum")
         state = torch.load(path, map_location="cpu", weights_only=True)  # runs no code
-        key = state["config"]
+        found = state["run"]
     except Exception as error:  # of many kinds for a damaged file
         raise ValueError(f"checkpoint {path} is damaged: delete it to start anew") from error
-    if key != config_key(asdict(config)):
-        raise ValueError(f"checkpoint {path} is of a run with other settings: delete or move it")
+    if found != key:
+        raise ValueError(
+            f"checkpoint {path} is of a run with other settings or another text: delete or move it"
+        )
     return dict(state)

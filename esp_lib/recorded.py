@@ -271,7 +271,7 @@ def drift(records: Sequence[RunRecord], edges: Array) -> Drift:
 class RowSizes(NamedTuple):
     """Sizes of embedding rows after a run, by how often their tokens are read in an epoch."""
 
-    count: Array  # (bins,) mean number of occurrences an epoch
+    readings: Array  # (bins,) mean number of occurrences an epoch
     size: Array  # (bins,) root mean square of the row after the run, over that before: mean
     error: Array  # (bins,) its standard error, from the spread of rows
     rows: NDArray[np.int64]  # (bins,) rows in the bin, all runs together

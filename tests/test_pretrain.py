@@ -13,7 +13,7 @@ import torch
 
 from esp_lib import bert as bert_module
 from esp_lib.bert import BertConfig
-from esp_lib.corpus import CorpusConfig, mask
+from esp_lib.corpus import CorpusConfig, make_corpus, mask
 from esp_lib.orders import ORDERS, make_order
 from esp_lib.pretrain import PretrainConfig, check_device, learning_rate, pretrain
 from esp_lib.processes import Processes
@@ -391,10 +391,19 @@ def test_a_damaged_checkpoint_is_refused_and_kept(checkpoint, damage):
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(checkpoint, other):
     content = checkpoint.read_bytes()
-    with pytest.raises(ValueError, match="is of a run with other settings: delete or move it"):
+    with pytest.raises(ValueError, match=r"run with other settings or another text: delete or"):
         pretrain(other, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == content
     assert_same(pretrain(TINY, checkpoint=checkpoint), pretrain(TINY))
+
+
+def test_a_checkpoint_of_another_text_is_refused_and_kept(checkpoint, monkeypatch):
+    content = checkpoint.read_bytes()
+    other = make_corpus(TINY.corpus)._replace(sha256="0" * 64)
+    monkeypatch.setattr("esp_lib.pretrain.make_corpus", lambda config: other)
+    with pytest.raises(ValueError, match="another text"):
+        pretrain(TINY, checkpoint=checkpoint)
+    assert checkpoint.read_bytes() == content
 
 
 def test_a_checkpoint_keeps_this_device_s_settings_of_the_optimizer(checkpoint):

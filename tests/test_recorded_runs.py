@@ -158,7 +158,7 @@ def test_row_sizes_bins_by_count():
     after = np.array([0.2, 0.4, 0.5, 0.7, 1.0, 1.0, 1.3])
     made = record({"token_count": count, "row_norm": np.stack([before, after])})
     found = row_sizes([made, made], np.array([0, 1, 2, 100]))
-    assert found.count == pytest.approx([0, 1, 60])
+    assert found.readings == pytest.approx([0, 1, 60])
     assert found.size == pytest.approx([0.3, 0.6, 1.1])
     assert found.rows.tolist() == [4, 4, 6]
 
