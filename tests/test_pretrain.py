@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from esp_lib import bert as bert_module
+from esp_lib import pretrain as pretrain_module
 from esp_lib.bert import BertConfig
-from esp_lib.corpus import CorpusConfig, make_corpus, mask
+from esp_lib.corpus import CorpusConfig, mask
 from esp_lib.orders import ORDERS, make_order
 from esp_lib.pretrain import PretrainConfig, check_device, learning_rate, pretrain
 from esp_lib.processes import Processes
@@ -399,8 +400,8 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(checkpoint, other):
 
 def test_a_checkpoint_of_another_text_is_refused_and_kept(checkpoint, monkeypatch):
     content = checkpoint.read_bytes()
-    other = make_corpus(TINY.corpus)._replace(sha256="0" * 64)
-    monkeypatch.setattr("esp_lib.pretrain.make_corpus", lambda config: other)
+    other = random_corpus(TINY.corpus)._replace(sha256="0" * 64)
+    monkeypatch.setattr(pretrain_module, "make_corpus", lambda config: other)
     with pytest.raises(ValueError, match="another text"):
         pretrain(TINY, checkpoint=checkpoint)
     assert checkpoint.read_bytes() == content
