@@ -11,6 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from esp_lib.runs import load_folder
 from tests.conftest import ROOT
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
@@ -40,14 +41,11 @@ def outputs(notebook: nbformat.NotebookNode, mime: str) -> list[str]:
     return [data[mime] for data in found if mime in data]
 
 
-def papermill(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "papermill",
-        "book/05_replication.ipynb",
-        str(tmp_path / "out.ipynb"),
-    ]
+def papermill(
+    tmp_path: Path, *arguments: str, chapter: str = "05_replication"
+) -> subprocess.CompletedProcess[str]:
+    out = str(tmp_path / "out.ipynb")
+    command = [sys.executable, "-m", "papermill", f"book/{chapter}.ipynb", out]
     return subprocess.run(
         [*command, "--no-progress-bar", *arguments], cwd=ROOT, capture_output=True, text=True
     )
@@ -91,6 +89,43 @@ def test_other_parameters_change_the_figures(tmp_path, built_book):
     assert hashlib.sha256(figure.encode()).digest() != hashlib.sha256(built.encode()).digest()
     assert figure not in built
     assert "beta2 = 0.85" in outputs(notebook, "text/html")[-1]
+
+
+def test_the_quick_profile_runs_from_text_to_figure(tmp_path, monkeypatch):
+    """Chapter 2 trains what has no record, writes records, draws them and finds the tooth."""
+    monkeypatch.setenv("ESP_RESULTS", str(tmp_path / "results"))
+    monkeypatch.delenv("ESP_DATA", raising=False)
+    done = papermill(tmp_path, "-p", "profile", "quick", chapter="02_phenomenon")
+    assert done.returncode == 0, done.stderr[-2000:]
+    pages = outputs(nbformat.read(tmp_path / "out.ipynb", as_version=4), "text/html")
+    assert any('id="fig-2"' in page and "profile “quick”" in page for page in pages)
+    (page,) = (page for page in pages if "data-claim" in page)
+    assert claims(page)["fig2-mlm-training"][0]
+    records = load_folder(tmp_path / "results")
+    assert records.damaged == ()
+    assert len(records.records) == 5
+    assert {record.profile for record in records.records} == {"quick"}
+
+
+def test_a_chapter_names_the_record_that_it_misses(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
+    done = papermill(tmp_path, chapter="02_phenomenon")
+    assert done.returncode != 0
+    assert "there is no record of baseline-seed0" in done.stderr
+    assert "python -m esp_lib runs train --profile cpu" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["02_phenomenon", "03_factors"])
+def test_recorded_chapters_say_what_made_each_run(built_book, name):
+    page = html.unescape((built_book / f"book/{name}.html").read_text())
+    head = page.index("recorded runs of this page: what made them")
+    rows = page[head:]
+    for record in load_folder(ROOT / "results", "cpu").records:
+        if name == "03_factors":
+            assert record.label in rows
+        assert record.made["commit"] in rows
+    assert "profile “cpu”" in page
+    assert "is a <strong>reduction</strong>" in page
 
 
 @pytest.mark.parametrize(
