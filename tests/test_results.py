@@ -1,4 +1,4 @@
-"""The committed run records: all there, intact, small, and of the runs that the chapters ask for."""
+"""The committed run records: all there, intact, small, and of the runs that chapters ask for."""
 
 import numpy as np
 import pytest
