@@ -37,12 +37,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "carry"
 THERE = ("torch", "numpy", "matplotlib")
-NEEDED = ("papermill", "ipykernel", "pyyaml", "scipy", "tokenizers", "tqdm")
+NEEDED = (
+    "anywidget", "ipykernel", "ipywidgets", "papermill", "pyyaml", "scipy", "tokenizers", "tqdm",
+)  # fmt: skip
 NOT_NEEDED = (  # required by what is needed, and imported only for what the chapters do not do
     "aiohttp",  # papermill: notebooks on the web
     "debugpy",  # ipykernel: a debugger
     "huggingface-hub",  # tokenizers: trained ones from there
     "jedi",  # IPython: completion of names
+    "jupyterlab-widgets",  # ipywidgets: for an open JupyterLab
+    "widgetsnbextension",  # ipywidgets: for an open Notebook
 )
 GLIBC = 28  # wheels for glibc 2.28 (2018) and older
 MACHINES = ("x86_64", "aarch64")
@@ -235,9 +239,9 @@ def _unpack(archives: list[Path], target: Path) -> None:
 
 
 def chapters(root: Path = ROOT) -> list[str]:
-    """The chapters that show recorded runs: those that read them with `factors.get_runs`."""
+    """The chapters that show recorded runs: those that ask `factors.get_runs` for them."""
     found = sorted((root / "book").glob("*.ipynb"))
-    return [p.stem for p in found if "from esp_lib.factors import" in p.read_text(encoding="utf8")]
+    return [path.stem for path in found if "get_runs(" in path.read_text(encoding="utf8")]
 
 
 def environment_there(folder: Path, environment: dict[str, str]) -> dict[str, str]:
