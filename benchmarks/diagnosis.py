@@ -24,9 +24,9 @@ from esp_lib.logs import Log, parse_log
 from tests.synthetic_logs import RIGHT, Run, draw
 
 EACH = 300  # runs of a label
-FIRST = 50_000  # seed: far from those of the tests, and of the runs on which limits were set
+FIRST = 90_000  # seed: far from those of the tests, and of the runs on which limits were set
 ROWS = 1_000_000
-ENOUGH = 200  # points that are measured
+ENOUGH = 400  # points that are measured
 
 
 def as_log(run: Run, every: int) -> Log:

@@ -8,9 +8,8 @@ under `log_history`, and, as Python does, writes NaN as a bare word.
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -144,29 +143,17 @@ def read_delimited(
         names = ["loss"] if width == 1 else ["step", "loss", "column 3", "column 4"][:width]
     keep = relevant(names, wanted)
     places = [names.index(name) for name in keep]
-    body = islice(lines, head, None)
-    rows: Iterator[list[str]] = (
-        (line.split() for line in body)
-        if delimiter == " "
-        else csv.reader(body, delimiter=delimiter)
-    )
     parts: list[list[Array]] = [[] for _ in places]
     words = 0
-    try:
-        while chunk := list(islice(rows, CHUNK)):
-            for i, place in enumerate(places):
-                try:
-                    cells = [row[place] for row in chunk]
-                except IndexError:
-                    cells = [row[place] if place < len(row) else "" for row in chunk]
-                parts[i].append(to_numbers(cells))
-                if keep[i].lower().endswith("loss") and np.isnan(parts[i][-1]).any():
-                    words += sum(
-                        bool(cell.strip()) and np.isnan(value)
-                        for cell, value in zip(cells, parts[i][-1].tolist(), strict=True)
-                    )
-    except csv.Error as error:
-        raise LogError(f"not readable as a table: {error}") from None
+    for start in range(head, len(lines), CHUNK):
+        columns_of = _take_columns(lines[start : start + CHUNK], delimiter, len(names), places)
+        for i, cells in enumerate(columns_of):
+            parts[i].append(to_numbers(cells))
+            if keep[i].lower().endswith("loss") and np.isnan(parts[i][-1]).any():
+                words += sum(
+                    bool(cell.strip()) and np.isnan(value)
+                    for cell, value in zip(cells, parts[i][-1].tolist(), strict=True)
+                )
     columns = {
         name: np.concatenate(part) if part else np.empty(0)
         for name, part in zip(keep, parts, strict=True)
@@ -176,6 +163,24 @@ def read_delimited(
     ]
     notes = [f"losses that are no numbers and were left out: {words:,}"] if words else []
     return Table(columns, kind, names, notes)
+
+
+def _take_columns(
+    lines: list[str], delimiter: str, width: int, places: list[int]
+) -> list[list[str]]:
+    """The cells of some columns; "" where a line is too short."""
+    if delimiter == " ":
+        rows = [line.split() for line in lines]
+    else:
+        joined = delimiter.join(lines)
+        if '"' not in joined and all(line.count(delimiter) == width - 1 for line in lines):
+            flat = joined.split(delimiter)
+            return [flat[place::width] for place in places]
+        try:
+            rows = list(csv.reader(lines, delimiter=delimiter))
+        except csv.Error as error:
+            raise LogError(f"not readable as a table: {error}") from None
+    return [[row[place] if place < len(row) else "" for row in rows] for place in places]
 
 
 # ------------------------------------------------------------------------------------------- JSON

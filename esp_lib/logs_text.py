@@ -105,9 +105,7 @@ def read_text(lines: list[str]) -> Table:
         )
     for column in columns.values():
         column.extend([""] * (rows - len(column)))
-    table = Table(
-        {name: to_numbers(cells) for name, cells in columns.items()}, "text"
-    )
+    table = Table({name: to_numbers(cells) for name, cells in columns.items()}, "text")
     table.names = [name for name in table.columns if name != "of"]
     if bad:
         table.notes.append(

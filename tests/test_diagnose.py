@@ -78,7 +78,7 @@ def test_labelled_logs(known):
             log = as_log(run, settings["every"])
             found = diagnose(log, run.steps_per_epoch if known else None)
             if label == "sawtooth":
-                if in_region(settings) and points(settings) >= 200:
+                if in_region(settings) and points(settings) >= 400:
                     teeth += 1
                     hits += found.verdict == "sawtooth"
                 wrong += found.verdict == "none"
