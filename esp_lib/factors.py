@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 REDUCTION = (
     " The sizes were chosen so that a run takes about five minutes on one core; of two learning "
     "rates tried, 1e-3 and 4e-4, the second was kept, because at the first β₂ = 0.8 hardly trains, "
-    "while at the second it ends about one nat above β₂ = 0.999, as published."
+    "while at the second it ends nearly one nat above β₂ = 0.999, as published."
 )
 TRAIN = ("auto", "no", "missing", "all")
 PROBED = (
