@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import pretraining
 from benchmarks._published import load_script, published_rate
 from benchmarks._rates import Timing, Variant, at_once, prepare, random_corpus
-from benchmarks._roofline import Peak, least_seconds, step_bytes, step_flops
+from benchmarks._roofline import DATA_SHEET, Peak, least_seconds, step_bytes, step_flops
 from esp_lib.bert import BertConfig
 from esp_lib.corpus import CLS, PAD, SEP, CorpusConfig, mask
 from esp_lib.pretrain import PretrainConfig
@@ -247,3 +247,26 @@ def test_bad_words_are_refused(words, problem, capsys):
     with pytest.raises(SystemExit):
         pretraining.main(["--no-write", *words])
     assert problem in capsys.readouterr().err
+
+
+def test_page_on_gpus_says_what_the_roofline_gives():
+    page = " ".join((pretraining.TABLE.parents[1] / "docs/gpu.md").read_text("utf8").split())
+    peak = DATA_SHEET["NVIDIA H100 80GB"]
+    jobs = [job.config for job in pretraining.factors.jobs("paper")]
+
+    def told(config: PretrainConfig) -> int:
+        return config.batch_size * round(0.15 * config.corpus.max_len)
+
+    def seconds(config: PretrainConfig) -> float:
+        return least_seconds(config, told(config), peak)
+
+    tiny = jobs[0]
+    assert f"{step_flops(tiny, told(tiny)) / 1e9:.1f} GFLOPs" in page
+    assert f"about {step_bytes(tiny, told(tiny)) / 1e9:.1f} GB" in page
+    assert f"that is {1e3 * seconds(tiny):.2f} ms" in page
+    assert (
+        f"a run of {tiny.epochs} epochs cannot take less than {tiny.steps * seconds(tiny):.0f} s"
+        in page
+    )
+    minutes = sum(config.steps * seconds(config) for config in jobs) / 60
+    assert f"nor the {len(jobs)} runs of the profile less than {minutes:.0f} min" in page
