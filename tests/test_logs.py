@@ -253,7 +253,7 @@ def test_no_mangled_log_ends_in_a_traceback(corpus):
         b"9" * 400,
         b"\n\n",
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     outcomes = {"read": 0, "refused": 0}
     for trial in range(400):
         data = bytearray(contents[trial % len(contents)][: rng.choice([300, 3_000, 30_000])])
@@ -278,7 +278,7 @@ def test_no_mangled_log_ends_in_a_traceback(corpus):
             assert log.steps_per_epoch is None or log.steps_per_epoch >= 1
             outcomes["read"] += 1
     assert min(outcomes.values()) > 40
-    assert time.perf_counter() - began < 60
+    assert time.process_time() - began < 60
 
 
 def test_random_bytes_are_refused():
@@ -296,10 +296,10 @@ def test_random_bytes_are_refused():
     ids=range(8),
 )  # fmt: skip
 def test_hostile_text_takes_bounded_time(text):
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(LogError):
         parse_log(text)
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.timing
