@@ -82,7 +82,7 @@ def wide(title: str = "", **subplot: Any) -> "Axes":
 
 def epoch_lines(ax: "Axes", epochs: int) -> None:
     """Thin vertical lines where epochs end, and ticks at whole epochs."""
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     for epoch in range(1, epochs):
         ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0)
 

@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 from esp_lib.kernel import BLOCK, Layout, _jit, make_layout
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
+from esp_lib.probes import NORMS, PRODUCTS, STATES
 from esp_lib.quadratic import Group
 
 Array = NDArray[np.float64]
-
-NORMS = ("g", "m", "v", "update")
-PRODUCTS = ("g", "m", "update")
-STATES = ("x", "g", "m", "v", "v_before")
 
 
 class Tape(NamedTuple):

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,10 +21,16 @@ from esp_lib import checks
 from esp_lib.curve import Curve
 from esp_lib.optimizers import Optimizer
 from esp_lib.orders import check_batch_size
-from esp_lib.probe_kernel import NORMS, PRODUCTS, STATES, Slots, Tape, run_probes
 from esp_lib.quadratic import Group, QuadraticProblem, make_curve, make_plan
 
+if TYPE_CHECKING:
+    from esp_lib.probe_kernel import Tape
+
 Array = NDArray[np.float64]
+
+NORMS = ("g", "m", "v", "update")
+PRODUCTS = ("g", "m", "update")
+STATES = ("x", "g", "m", "v", "v_before")
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,8 @@ def probe(
         ((2, 10), (2, 10, 1))
     """
     per_epoch = problem.num_functions // check_batch_size(batch_size, problem.num_functions)
+    from esp_lib.probe_kernel import Slots, run_probes  # compiled; loaded when first needed
+
     last = max((*probes.epochs, *(state // per_epoch for state in probes.states)))
     epochs = last + 1 if epochs is None else checks.integer("epochs", epochs, low=1)
     if last >= epochs:
@@ -154,7 +163,7 @@ def probe(
     states = np.array(probes.states, np.int64)
     slots = Slots(_places(step, plan.steps), _places(states, plan.steps))
 
-    def run_group(group: Group) -> dict[int, Tape]:
+    def run_group(group: Group) -> "dict[int, Tape]":
         table = group.order.reshape(epochs, per_epoch, batch_size)
         watched = table[recorded][:, list(probes.batches)]  # (epochs, watched, batch_size)
         tapes = run_probes(group, plan.start, batch_size, slots, watched)

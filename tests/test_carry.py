@@ -171,7 +171,6 @@ def test_chapters_run_there_are_those_of_recorded_runs():
     assert set(names) <= {path.stem for path in list_chapters()}
 
 
-@pytest.mark.xfail(reason="esp_lib.widgets imports numba, through esp_lib.probes", strict=True)
 def test_chapters_import_nothing_that_is_not_carried():
     """All that they import at any place, with all other packages of this machine out of reach."""
     imports = ["import papermill", "import ipykernel.kernelapp", "from matplotlib_inline import *"]
