@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esp_lib import figures
-from esp_lib.recorded import Estimate, curve, validation
+from esp_lib.recorded import Array, Estimate, curve, validation
 from esp_lib.runs import RunRecord
 
 if TYPE_CHECKING:
@@ -69,6 +69,13 @@ def _finish(ax: "Axes", epochs: int, ylabel: str) -> "Axes":
     figures.epoch_lines(ax, epochs)
     ax.set(xlabel="epoch", ylabel=ylabel, xlim=(0, epochs))
     figures.label_lines(ax)
+    return ax
+
+
+def dots(ax: "Axes", x: Array, y: Array, error: Array, color: str, label: str) -> "Axes":
+    """Joined dots with 95 % confidence intervals from standard errors; all (points,)."""
+    ax.errorbar(x, y, yerr=1.96 * error, fmt="none", color=color, elinewidth=1.2)
+    ax.plot(x, y, "o-", color=color, markersize=3, linewidth=1.2, label=label)
     return ax
 
 
