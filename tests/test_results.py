@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from esp_lib import measure
+from esp_lib.diagnose import diagnose
 from esp_lib.factors import jobs
+from esp_lib.logs import parse_log
 from esp_lib.recorded import curve
 from esp_lib.runs import load, load_folder
 from esp_lib.sweeps import same_config
@@ -53,3 +55,24 @@ def test_seeds_differ_and_runs_that_differ_by_their_settings_start_alike():
 def test_every_shuffled_run_of_the_baseline_has_the_tooth():
     records = [load(job.path(RESULTS)) for job in CPU if job.name == "baseline"]
     assert (measure(curve(records)).p_value < 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "cause"),
+    [
+        ("baseline", "sawtooth", "reshuffling"),
+        ("beta2-0.8", "sawtooth", "reshuffling"),
+        ("sgd", "sawtooth", "reshuffling"),
+        ("fixed", "none", "fixed order"),
+        ("replacement", "none", None),
+        ("masks-afresh", "none", None),
+    ],
+)
+def test_the_diagnosis_is_right_about_recorded_runs(name, verdict, cause):
+    job = next(job for job in CPU if job.name == name)
+    losses = load(job.path(RESULTS)).arrays["mlm_loss"]
+    rows = [f"{step},{loss}" for step, loss in enumerate(losses, start=1)]
+    found = diagnose(parse_log("step,loss\n" + "\n".join(rows)), job.config.steps_per_epoch)
+    assert found.verdict == verdict
+    if cause:
+        assert found.cause == cause
