@@ -10,6 +10,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 PROFILES = ("quick", "cpu", "paper")
+TRAIN = ("auto", "no", "missing", "all")  # which recorded runs a chapter trains
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ SEEDS = Parameter(16, low=1, high=1024)
 RECORDED = {  # chapters that show recorded runs
     "profile": PROFILE,
     "device": DEVICE,
-    "train": Parameter("auto", choices=("auto", "no", "missing", "all")),
+    "train": Parameter("auto", choices=TRAIN),
     "workers": Parameter(0, low=0, high=1024),
 }
 

@@ -1,8 +1,8 @@
 """What recorded pre-training runs say: curves, teeth, forgetting, drifting embedding rows.
 
 Definitions of teeth are those of `sawtooth`. Forgetting is ours, the network's counterpart of the
-staleness theory (`theory_staleness`): how much worse a pair of sentences is told the more steps ago
-it was trained on, with the weights held.
+staleness theory (`theory_staleness`): what a visit takes off the loss of a pair of sentences, and
+what comes back before the next one.
 """
 
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLES = ("-", "--", "-.", ":")
+POINTS = 9  # plotted an epoch, each the mean of its steps
 
 
 def training(
@@ -20,30 +21,24 @@ def training(
     title: str = "",
     *,
     colors: Sequence[str] = figures.CYCLE,
-    points: int = 9,
-    series: str = "mlm_loss",
-    ax: "Axes | None" = None,
 ) -> "Axes":
-    """Training loss against epochs, a line a setting: median and range of its seeds.
+    """Training loss of the hidden words: a line a setting, median and range of its seeds.
 
     Args:
         runs: label -> records of one setting.
         title: above the axes.
         colors: one a setting.
-        points: plotted points an epoch, each the mean of its steps.
-        series: array of the records.
-        ax: axes to draw on; new half-width ones by default.
     """
-    ax = figures.panel(title) if ax is None else ax
+    ax = figures.panel(title)
     epochs = 0
     for i, (label, records) in enumerate(runs.items()):
-        loss = curve(records, series)
-        every = max(1, loss.steps_per_epoch // points)
+        loss = curve(records)
+        every = max(1, loss.steps_per_epoch // POINTS)
         style = STYLES[i % len(STYLES)]
         color = colors[i]
         figures.band(ax, loss.epochs(every), loss.every(every), color, label, linestyle=style)
         epochs = max(epochs, loss.steps // loss.steps_per_epoch)
-    return _finish(ax, epochs, f"{series.split('_')[0].upper()} training loss in nats")
+    return _finish(ax, epochs, "MLM training loss in nats")
 
 
 def checks(
@@ -51,10 +46,9 @@ def checks(
     title: str = "",
     *,
     colors: Sequence[str] = figures.CYCLE,
-    ax: "Axes | None" = None,
 ) -> "Axes":
     """Validation loss of the hidden words against epochs, a line a setting."""
-    ax = figures.panel(title) if ax is None else ax
+    ax = figures.panel(title)
     epochs = 0
     for i, (label, records) in enumerate(runs.items()):
         found = validation(records)
@@ -82,16 +76,14 @@ def dots(ax: "Axes", x: Array, y: Array, error: Array, color: str, label: str) -
 def amplitudes(
     rows: Mapping[str, tuple[Estimate, Estimate]],
     groups: Sequence[int] = (),
-    title: str = "",
 ) -> "Axes":
     """Drop and rise of many settings with 95 % confidence intervals, one row each.
 
     Args:
         rows: label -> drop, rise in nats; the first row is the baseline, drawn down through all.
         groups: numbers of rows before which a thin line separates groups.
-        title: above the axes.
     """
-    ax = figures.panel(title, size=(7.6, 0.7 + 0.27 * len(rows)))
+    ax = figures.panel(size=(7.6, 0.7 + 0.27 * len(rows)))
     heights = -np.arange(len(rows))
     for offset, kind, color, marker, face in (
         (0.13, 0, figures.BLUE, "o", figures.BLUE),

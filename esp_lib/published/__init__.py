@@ -25,7 +25,6 @@ Array = NDArray[np.float64]
 # epoch for this run; at 1,327 every point is a whole multiple of its 50 steps, at 1,323 it is not.
 BERT_TINY_STEPS = 1327  # steps an epoch
 BERT_TINY_EVERY = 50  # steps averaged for one point
-BERT_TINY_SMOOTHING = 0.75  # weight of a point's own mean; the rest is the point before
 
 
 class PublishedRun(NamedTuple):
