@@ -110,6 +110,7 @@ def pretrain(
     name: str = "run",
     profile: str = "cpu",
     checkpoint: Path | None = None,
+    weights: Path | None = None,
     progress: bool = False,
 ) -> RunRecord:
     """Train once and return what was recorded.
@@ -121,6 +122,8 @@ def pretrain(
         profile: of the record.
         checkpoint: file that keeps the state after each epoch; if it is there, the run goes on
             from it. Deleted at the end.
+        weights: file for the trained network, written if the run finishes: the `state_dict` of
+            `bert.Bert`, on the CPU.
         progress: show a bar with steps a second and the time left.
 
     Returns:
@@ -168,6 +171,8 @@ def pretrain(
                 raise
             status = "out of memory"
             message = f"{error}; a smaller batch_size or model needs less"
+    if weights and processes.first and status == "finished":
+        save_weights(weights, training.network)
     if checkpoint and processes.first:
         checkpoint.unlink(missing_ok=True)
     made = made_by(str(place), before + time.perf_counter() - started)
@@ -245,6 +250,14 @@ def save_checkpoint(
         "recorder": recorder.state(),
     }
     torch.save(state, partial)
+    partial.replace(path)
+
+
+def save_weights(path: Path, network: torch.nn.Module) -> None:
+    """Write a network's `state_dict`, all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save({name: value.cpu() for name, value in network.state_dict().items()}, partial)
     partial.replace(path)
 
 
