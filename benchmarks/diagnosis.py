@@ -1,7 +1,7 @@
 """The diagnosis against labelled synthetic logs: what it gets right, what it misses, how fast.
 
 Run with `python -m benchmarks.diagnosis`; it prints the tables and writes them to
-`benchmarks/diagnosis.md`. The logs are those of `tests/synthetic_logs.draw`: 6 to 200 points an
+`benchmarks/diagnosis.md`. The logs are those of `esp_lib.synthetic_logs.draw`: 6 to 200 points an
 epoch, 3 to 40 epochs, five kinds of noise, six trends, logging intervals that need not divide the
 epoch, points that are means or single steps. Every log is diagnosed twice, with its epoch length
 given and with it withheld.
@@ -20,19 +20,13 @@ import numpy as np
 from esp_lib.chapter import commit, device_name, versions
 from esp_lib.diagnose import VERDICTS, Diagnosis, diagnose
 from esp_lib.diagnose_causes import CAUSES
-from esp_lib.logs import Log, parse_log
-from tests.synthetic_logs import RIGHT, Run, draw
+from esp_lib.logs import parse_log
+from esp_lib.synthetic_logs import RIGHT, as_log, draw
 
 EACH = 300  # runs of a label
 FIRST = 90_000  # seed: far from those of the tests, and of the runs on which limits were set
 ROWS = 1_000_000
 ENOUGH = 400  # points that are measured
-
-
-def as_log(run: Run, every: int) -> Log:
-    """The run as it would have been read."""
-    return Log(run.steps.astype(float), run.loss, None, None, run.learning_rate, None, 0.0,
-               float(every), False, "synthetic", ())  # fmt: skip
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:

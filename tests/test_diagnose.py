@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from benchmarks.diagnosis import as_log, in_region, points
+from benchmarks.diagnosis import in_region, points
 from esp_lib import Adam, QuadraticProblem, measure, simulate
 from esp_lib import diagnose_signs as signs
 from esp_lib.diagnose import VERDICTS, diagnose
@@ -24,8 +24,8 @@ from esp_lib.diagnose_period import find_period
 from esp_lib.diagnose_report import ADVICE, as_json, as_text
 from esp_lib.diagnose_validation import overfitting
 from esp_lib.logs import LogError, parse_log, read_log
-from tests import synthetic_logs
-from tests.synthetic_logs import RIGHT, draw, make
+from esp_lib.synthetic_formats import corpus as write_corpus
+from esp_lib.synthetic_logs import RIGHT, as_log, draw, make, smooth
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 
@@ -33,7 +33,7 @@ BOOK = Path(__file__).resolve().parents[1] / "book"
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
-    return folder, synthetic_logs.corpus(folder)
+    return folder, write_corpus(folder)
 
 
 # ------------------------------------------------------------------------------- verdict and cause
@@ -212,7 +212,7 @@ def test_noise_that_repeats_correlates():
 
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.9])
 def test_correlation_of_neighbours(keep):
-    noise = synthetic_logs.smooth(np.random.default_rng(1).normal(size=4_000), keep)
+    noise = smooth(np.random.default_rng(1).normal(size=4_000), keep)
     teeth = np.tile(np.linspace(0, 1, 200) ** 0.5, 20)
     grid = arrange(np.arange(1.0, 4_001), teeth + noise, 200, 1)
     assert signs.correlation(grid) == pytest.approx(keep, abs=0.08)

@@ -9,13 +9,14 @@ import pytest
 
 from esp_lib.logs import LogError, parse_log, read_log
 from esp_lib.logs_columns import rank, role
-from tests import synthetic_logs
+from esp_lib.synthetic_formats import corpus as write_corpus
+from esp_lib.synthetic_formats import event_record, message
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("logs")
-    return folder, synthetic_logs.corpus(folder)
+    return folder, write_corpus(folder)
 
 
 FORMATS = {
@@ -207,7 +208,7 @@ BAD = {
     "nothing finite": (b"step,loss\n1,nan\n2,inf\n", "no finite loss"),
     "many columns": (b"loss" + b",a" * 20_000 + b"\n1" + b",1" * 20_000, "columns"),
     "event file without scalars": (
-        synthetic_logs.event_record(synthetic_logs.message(3, b"brain.Event:2")), "no scalar"),
+        event_record(message(3, b"brain.Event:2")), "no scalar"),
 }  # fmt: skip
 
 
