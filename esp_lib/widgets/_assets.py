@@ -3,7 +3,8 @@
 anywidget takes one ES module as text. The files in `js/` are plain modules that import each other
 by relative path; here they are written one after the other, each once, dependencies first, and
 without the words that only separate files need. So JupyterLab and the built page run the same
-text, and neither needs Node.
+text, and neither needs Node. Where a file says `sourceOf("x.js")`, it gets the text of x.js put
+together in the same way, to start a worker from it.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent / "js"
 IMPORT = re.compile(r'^import\s+\{[^}]*\}\s+from\s+"\./([\w.]+)";\n', re.MULTILINE)
+SOURCE = re.compile(r'sourceOf\("([\w.]+)"\)')
 EXPORT = re.compile(r"^export (?=(?:async )?function|const|let|class)", re.MULTILINE)
 
 
@@ -41,14 +43,12 @@ def _check_names(text: str) -> str:
 
 @cache
 def front_end(name: str) -> str:
-    """The module of an explorer, with the worker's source in it where it is used."""
-    text = bundle(name)
-    if "WORKER_SOURCE" in text:
-        text = f"const WORKER_SOURCE = {json.dumps(bundle('worker.js'))};\n{text}"
-    return text
+    """The module of an explorer, with the source of the worker that it starts, if any."""
+    return SOURCE.sub(lambda match: json.dumps(bundle(match[1])), bundle(name))
 
 
 @cache
 def style() -> str:
     """The style sheet of all explorers."""
-    return (FOLDER.parent / "explorer.css").read_text(encoding="utf-8")
+    sheets = ("explorer.css", "your_run.css")
+    return "\n".join((FOLDER.parent / sheet).read_text(encoding="utf-8") for sheet in sheets)

@@ -76,6 +76,16 @@ export function axisFor(curves) {
   return { y: [0, high * 1.04], log: false };
 }
 
+/** Axis around what is seen, with room for names; logarithmic when a run blows up. */
+export function tightAxis(curves) {
+  const { y, log } = axisFor(curves);
+  const values = curves.flatMap((curve) => Array.from(curve.y)).filter(Number.isFinite);
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  if (log || !(high > low)) return { y, log };
+  return { y: [low - 0.06 * (high - low), high + 0.06 * (high - low)], log };
+}
+
 /** Places `gap` or more apart and from `low` to `high`, as near as can be to those wanted (sorted). */
 export function spread(wanted, gap, low, high) {
   const middle = ({ sum, count }) => {

@@ -2,22 +2,11 @@
 // slider is moved, the result in a sentence, buttons, links, and the state on the root element.
 
 import { bindControls, rootOf } from "./controls.js";
+import { button, goLive, isPage } from "./host.js";
 import { fromFragment, toFragment } from "./settings.js";
 
 const SETTLE = 300; // ms after the last drawing: the sentence is said, the link is written
 let count = 0;
-
-/** A page of the built book, where the address belongs to the reader; not so in Jupyter. */
-const isPage = () =>
-  document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
-
-function button(text, onClick) {
-  const node = document.createElement("button");
-  node.type = "button";
-  node.textContent = text;
-  node.addEventListener("click", onClick);
-  return node;
-}
 
 function layOut(el) {
   el.id ||= `esp-plot-${++count}`;
@@ -111,19 +100,10 @@ export function mountExplorer({ model, el }, create) {
         const ms = Math.round(10 * (performance.now() - began)) / 10;
         root.dataset.explorer = name;
         root.dataset.state = JSON.stringify({ ...view, ...state, ms });
-        if (!root.dataset.live) goLive(root);
+        goLive(root, name);
       };
       after.port2.postMessage(null);
     });
-  }
-
-  /** The first drawing takes the place of the static figure. */
-  function goLive(root) {
-    root.dataset.live = "true";
-    const output = root.closest(".cell_output, .jp-OutputArea");
-    for (const figure of output?.querySelectorAll(`.esp-fallback[data-for="${name}"]`) ?? []) {
-      figure.hidden = true;
-    }
   }
 
   function changed() {

@@ -1,7 +1,7 @@
 // Explorer of recorded runs: curves made elsewhere, averaged and smoothed again as the reader asks.
 // Python packs the losses (esp_lib/widgets/recorded.py); nothing here is simulated.
 
-import { axisFor, createChart } from "./chart.js";
+import { createChart, tightAxis } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
 import { measureDrawn, measureWindows, skipped } from "./recorded_tooth.js";
 import { windows } from "./windows.js";
@@ -30,16 +30,6 @@ export function view({ loss, perEpoch }, { every, smoothing }, group) {
   const { x, y: means } = windows(loss, every / group, perEpoch / group);
   const y = smooth(means, smoothing);
   return { x, y, ...measureWindows(means, every, perEpoch), ...measureDrawn(y, every, perEpoch) };
-}
-
-/** Axis around what is seen, with room for names; logarithmic when a run blows up. */
-function tightAxis(curves) {
-  const { y, log } = axisFor(curves);
-  const values = curves.flatMap((curve) => Array.from(curve.y)).filter(Number.isFinite);
-  const low = Math.min(...values);
-  const high = Math.max(...values);
-  if (log || !(high > low)) return { y, log };
-  return { y: [low - 0.06 * (high - low), high + 0.06 * (high - low)], log };
 }
 
 /** A function that writes losses of a run, to about a thousandth of what its steps span. */

@@ -10,7 +10,7 @@ let pool = null;
 let jobs = 0;
 
 function startPool() {
-  const source = new Blob([WORKER_SOURCE], { type: "text/javascript" }); // put in by _assets.py
+  const source = new Blob([sourceOf("worker.js")], { type: "text/javascript" }); // see _assets.py
   const url = URL.createObjectURL(source);
   const size = Math.max(1, Math.min(4, navigator.hardwareConcurrency || 1));
   const waiting = new Map();

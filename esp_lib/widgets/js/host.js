@@ -1,0 +1,23 @@
+// The page that an explorer is drawn in, and small parts of it.
+
+/** A page of the built book, where address and links are the reader's; not so in Jupyter. */
+export const isPage = () =>
+  document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]') !== null;
+
+export function button(text, onClick) {
+  const node = document.createElement("button");
+  node.type = "button";
+  node.textContent = text;
+  node.addEventListener("click", onClick);
+  return node;
+}
+
+/** The first drawing of the explorer `name` takes the place of its static figure. */
+export function goLive(root, name) {
+  if (root.dataset.live) return;
+  root.dataset.live = "true";
+  const output = root.closest(".cell_output, .jp-OutputArea");
+  for (const figure of output?.querySelectorAll(`.esp-fallback[data-for="${name}"]`) ?? []) {
+    figure.hidden = true;
+  }
+}
