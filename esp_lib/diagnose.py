@@ -112,6 +112,11 @@ def diagnose(log: Log, steps_per_epoch: float | None = None) -> Diagnosis:
         judgement = Judgement("cannot tell", None, "none", [
             f"The run ends within its first epoch, of {length:g} steps: there is no boundary.",
         ])  # fmt: skip
+    elif log.steps[-1] - log.steps[0] > log.loss.size * length:
+        judgement = Judgement("cannot tell", None, "none", [
+            f"Most epochs are missing: the log has {log.loss.size:,} points from "
+            f"{(log.steps[-1] - log.steps[0]) / length:.3g} epochs.",
+        ])  # fmt: skip
     else:
         evidence = collect(log.steps, log.loss, log.learning_rate, length, log.interval)
         judgement = judge(evidence, tries)

@@ -43,7 +43,6 @@ class Evidence:
     edges: signs.Edges
     apart: bool  # single points at the boundary stand apart and were left out
     jumps: int  # of the learning rate
-    jumps_at_boundaries: int
     jumps_everywhere: bool  # at so many boundaries that they could not be left out
     jump_drop: float  # drop of the loss at the jumps, in its standard errors; NaN: none
     large_drops: int  # boundaries whose drop stands out; the rate at them is not logged
@@ -83,8 +82,6 @@ def collect(
     rows = np.unique(epoch[jumps] - grid.first_epoch)
     rows = rows[(rows >= 0) & (rows < grid.epochs)]
     everywhere = rows.size > 0.4 * grid.epochs
-    at_boundary = np.unique(epoch[jumps[epoch[jumps] != epoch[jumps - 1]]]).size
-    full = grid
     if rows.size and not everywhere:
         grid = without(grid, rows)
 
@@ -103,7 +100,7 @@ def collect(
     if width:
         blank = grid.y.copy()
         blank[:, :width] = blank[:, -width:] = np.nan
-        grid = Grid(blank, grid.phase, grid.first_epoch, grid.exact, grid.repeats)
+        grid = Grid(blank, grid.phase, grid.first_epoch, grid.repeats)
     joined = 1
     if correlation > ALIKE:
         joined = math.ceil(-4 / math.log(correlation))
@@ -125,27 +122,25 @@ def collect(
     return Evidence(
         tooth, settled, plain, T / interval, float(steps[-1] - steps[0] + interval) / T,
         boundaries, undone, correlation, joined, repeat, pattern, edges, apart,
-        int(jumps.size), int(at_boundary), everywhere, _drop_at(full, steps, loss, jumps, T),
+        int(jumps.size), everywhere, _drop_at(steps, loss, jumps, T),
         int(large.size), rest_p, _repeated(tooth.drops),
     )  # fmt: skip
 
 
-def _drop_at(grid: Grid, steps: Array, loss: Array, jumps: NDArray[np.int64], T: float) -> float:
+def _drop_at(steps: Array, loss: Array, jumps: NDArray[np.int64], T: float) -> float:
     """Mean drop of the loss within a quarter of an epoch of the jumps, in standard errors."""
-    drops, variances = [], []
-    for i in jumps.tolist():
-        before = loss[(steps >= steps[i] - T / 4) & (steps < steps[i])]
-        after = loss[(steps >= steps[i]) & (steps < steps[i] + T / 4)]
+    starts = np.searchsorted(steps, steps[jumps] - T / 4)
+    ends = np.searchsorted(steps, steps[jumps] + T / 4)
+    number, drop, variance = 0, 0.0, 0.0
+    for start, i, end in zip(starts.tolist(), jumps.tolist(), ends.tolist(), strict=True):
+        before, after = loss[start:i], loss[i:end]
         if min(before.size, after.size) < 2:
             continue
-        drops.append(float(before.mean() - after.mean()))
-        variances.append(
-            sum(float(((p - p.mean()) ** 2).sum()) / (p.size - 1) / p.size for p in (before, after))
-        )
-    if not drops:
-        return math.nan
-    error = math.sqrt(sum(variances)) / len(drops)
-    return sum(drops) / len(drops) / error if error > 0 else math.nan
+        number += 1
+        drop += float(before.mean() - after.mean())
+        for part in (before, after):
+            variance += float(((part - part.mean()) ** 2).sum()) / (part.size - 1) / part.size
+    return drop / math.sqrt(variance) if variance > 0 else math.nan
 
 
 def _repeated(drops: Array) -> bool:

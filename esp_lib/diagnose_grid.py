@@ -25,7 +25,6 @@ class Grid:
     y: Array  # (epochs, bins)
     phase: Array  # (epochs, bins) where in the epoch the points of a cell lie on average, 0 to 1
     first_epoch: int  # epochs completed before the first row
-    exact: bool  # every part holds one point at most
     repeats: int  # after so many epochs points fall on the same steps again; 0: never
 
     @property
@@ -59,7 +58,7 @@ def arrange(
     epoch, loss = epoch[inside].astype(np.int64), loss[inside]
     phase = np.clip((low[inside] + high[inside]) / 2 - epoch, 0.0, 1 - 1e-12)
     if epoch.size == 0:
-        return Grid(np.full((0, 1), np.nan), np.full((0, 1), 0.5), 0, True, 0)
+        return Grid(np.full((1, 1), np.nan), np.full((1, 1), 0.5), 0, 0)
     first = int(epoch[0])
     epochs = int(epoch[-1]) - first + 1
     points = max(1, round(T / window))
@@ -73,38 +72,35 @@ def arrange(
     at = np.where(count > 0, at, center)
     shape = epochs, bins
     repeats = _repeats(steps, T, window)
-    return Grid(y.reshape(shape), at.reshape(shape), first, bool(count.max() <= 1), repeats)
+    return Grid(y.reshape(shape), at.reshape(shape), first, repeats)
 
 
 def _repeats(steps: Array, T: float, window: float) -> int:
     """After how many epochs points fall on the same steps again; 0 if they never do."""
     if not float(T).is_integer() or not float(window).is_integer() or window < 1:
         return 0
-    if (np.diff(steps) % window != 0).mean() > 0.01:
+    if np.count_nonzero(np.diff(steps) % window) > 0.01 * (steps.size - 1):
         return 0
     return round(window) // int(np.gcd(round(T), round(window)))
 
 
-def tooth_of(grid: Grid, skip: int | None = None, drop_edges: int = 0) -> Sawtooth:
+def tooth_of(grid: Grid, skip: int | None = None) -> Sawtooth:
     """`measure` of a grid.
 
     Args:
         grid: at least one epoch.
         skip: epochs to leave out at the start; as `measure` does by default.
-        drop_edges: parts to leave out at both ends of each epoch.
     """
-    y = grid.y.copy()
-    if drop_edges:
-        y[:, :drop_edges] = np.nan
-        y[:, -drop_edges:] = np.nan
-    tooth = measure(y.ravel(), steps_per_epoch=grid.bins, skip_epochs=skip)
+    y = grid.y.ravel()
+    tooth = measure(y, steps_per_epoch=grid.bins, skip_epochs=skip)
     center = (np.arange(grid.bins) + 0.5) / grid.bins
     if np.abs(grid.phase - center).max(initial=0) * grid.bins < 1e-3:
         return tooth
     # Points beside the middles of their parts: fit lines where they are, fold as above.
     fine = 2 * grid.bins
-    steps = (np.arange(grid.epochs)[:, None] + grid.phase) * fine + 0.5
-    lines = measure(y.ravel(), steps_per_epoch=fine, steps=steps.ravel(), skip_epochs=skip)
+    phase = np.clip(grid.phase, 0.5 / fine, 1 - 0.5 / fine)  # so that windows stay in their epoch
+    steps = (np.arange(grid.epochs)[:, None] + phase) * fine + 0.5
+    lines = measure(y, steps_per_epoch=fine, steps=steps.ravel(), skip_epochs=skip)
     folded = {
         name: getattr(tooth, name)
         for name in ("amplitude", "amplitude_in_noise", "concavity", "shape", "profile", "phase")
@@ -131,7 +127,7 @@ def coarsen(grid: Grid, width: int) -> Grid:
         total = np.where(here, part, 0.0).sum(axis=1)
         columns.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
     center = np.tile((np.arange(bins) + 0.5) / bins, (grid.epochs, 1))
-    return replace(grid, y=np.stack(columns, axis=1), phase=center, exact=False)
+    return replace(grid, y=np.stack(columns, axis=1), phase=center)
 
 
 def mean(values: Array) -> float:

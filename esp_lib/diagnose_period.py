@@ -176,9 +176,9 @@ def _cycle(rows: Array, most: int) -> int:
         freedom = len(rows) - j
         if freedom < j:
             break
-        within = sum(
-            float(((c - c.mean(axis=0)) ** 2).sum()) for c in (rows[i::j] for i in range(j))
-        )
+        within = 0.0
+        for c in (rows[i::j] for i in range(j)):
+            within += float(((c - c.mean(axis=0)) ** 2).sum())
         features = rows.shape[1]
         ratio = (total - within) / (j - 1) / max(within / freedom, 1e-300)
         far = 1 + 12 / np.sqrt(features * (j - 1)) * (1 + 10 / (features * freedom))

@@ -267,8 +267,10 @@ def boundary_points(grid: Grid) -> Edges:
     if y.shape[0] < 2:
         return Edges(0, nan, nan, nan, nan, nan)
     inside = basis[:, inner]
-    weights = (y[:, inner] @ inside.T) / (inside**2).sum(axis=1)  # (epochs, 3)
-    rest = y - weights @ basis
+    rest = y
+    for i, size in enumerate((inside**2).sum(axis=1)):
+        weight = (y[:, inner] * inside[i]).sum(axis=1) / size
+        rest = rest - weight[:, None] * basis[i]
     noise = float(
         np.sqrt((rest[:, inner] ** 2).sum() / (y.shape[0] * (bins - 2 * width - len(basis))))
     )

@@ -259,7 +259,7 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     freedom = variance**2 / np.where(parts > 0, parts**2 / lines.freedom, 0.0).sum(axis=1)
     # What is left of a smooth curve after the correction is a small share of the correction.
     correction = BEND_WEIGHT * _mean(np.diff(lines.bend, axis=1), both)
-    drop_error = np.hypot(np.sqrt(variance), DOUBT * correction)
+    drop_error = np.sqrt(variance + (DOUBT * correction) ** 2)
     p_value = stats.t.sf(drop / drop_error, freedom)
     # Points without any scatter: whatever drop is left is certain, unless it is rounding.
     level = np.abs(fold.y).max(axis=(1, 2), initial=0.0)
