@@ -1,86 +1,97 @@
 """The diagnosis against labelled synthetic logs: what it gets right, what it misses, how fast.
 
-Run with `python -m benchmarks.diagnosis`; it prints the tables and writes them to
-`benchmarks/diagnosis.md`. The logs are those of `esp_lib.synthetic_logs.draw`: 6 to 200 points an
-epoch, 3 to 40 epochs, five kinds of noise, six trends, logging intervals that need not divide the
-epoch, points that are means or single steps. Every log is diagnosed twice, with its epoch length
-given and with it withheld.
+Run with `python -m benchmarks.diagnosis`; it prints the tables, writes them to
+`benchmarks/diagnosis.md`, and records each diagnosis in `results/diagnosis.npz`, which chapter 8
+shows. The logs are those of `esp_lib.synthetic_logs.draw`: 6 to 200 points an epoch, 3 to 40
+epochs, five kinds of noise, six trends, logging intervals that need not divide the epoch, points
+that are means or single steps. Every log is diagnosed twice, with its epoch length given and with
+it withheld.
 """
 
+import os
 import sys
 import time
-from collections import Counter
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from esp_lib.chapter import commit, device_name, versions
-from esp_lib.diagnose import VERDICTS, Diagnosis, diagnose
+from esp_lib.diagnose import VERDICTS, diagnose
 from esp_lib.diagnose_causes import CAUSES
+from esp_lib.diagnose_trial import (
+    EACH,
+    FIRST,
+    LABELS,
+    MIN_POINTS,
+    Trial,
+    run_trial,
+    save_trial,
+    trial_path,
+)
 from esp_lib.logs import parse_log
-from esp_lib.synthetic_logs import RIGHT, as_log, draw
+from esp_lib.runs import made_by
 
-EACH = 300  # runs of a label
-FIRST = 90_000  # seed: far from those of the tests, and of the runs on which limits were set
 ROWS = 1_000_000
-ENOUGH = 400  # points that are measured
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)] + [""]
 
 
-def confusion(found: dict[str, list[Diagnosis]]) -> list[str]:
-    verdicts = [
-        [label, *(str(sum(d.verdict == v for d in ds)) for v in VERDICTS)]
-        for label, ds in found.items()
-    ]
-    causes = [
-        [label, *(str(Counter(d.cause for d in ds)[c]) for c in (*CAUSES, None))]
-        for label, ds in found.items()
-    ]
-    return [
-        "Verdict:", "", *table(["label", *VERDICTS], verdicts),
-        "Cause:", "", *table(["label", *CAUSES, "none named"], causes),
-    ]  # fmt: skip
+def confusion(trial: Trial) -> list[str]:
+    lines = []
+    for what, names in (("verdict", VERDICTS), ("cause", (*CAUSES, "none named"))):
+        counts = trial.counts(what)
+        rows = [[label, *map(str, row)] for label, row in zip(LABELS, counts.tolist(), strict=True)]
+        lines += [f"{what.capitalize()}:", "", *table(["label", *names], rows)]
+    return lines
 
 
-def alarms(found: dict[str, list[Diagnosis]], labels: list[str]) -> str:
-    wrong = sum(d.verdict == "sawtooth" for label in labels for d in found[label])
-    total = sum(len(found[label]) for label in labels)
-    return f"{wrong} of {total} ({wrong / total:.2%})"
+def share(hits: np.ndarray, of: np.ndarray) -> str:
+    count, total = int(hits[of].sum()), int(of.sum())
+    return f"{count} of {total} ({count / total:.2%})"
 
 
-def detection(cases: list[tuple[dict[str, Any], Diagnosis]]) -> list[str]:
+def detection(teeth: Trial) -> list[str]:
     """Share of teeth found, by size and by how many points there are."""
-    rows = []
     bounds = [0, 100, 200, 400, 800, 1_000_000]
+    rows = []
     for size in (1.0, 1.5, 2.0, 4.0, 8.0):
         cells = []
         for low, high in pairwise(bounds):
-            hits = [
-                d.verdict == "sawtooth"
-                for s, d in cases
-                if s["size"] == size and low <= points(s) < high and in_region(s)
-            ]
-            cells.append(f"{sum(hits)}/{len(hits)}")
+            here = (teeth.size == size) & (low <= teeth.measured) & (teeth.measured < high)
+            cells.append(f"{teeth.found[here].sum()}/{here.sum()}")
         rows.append([f"{size:g}", *cells])
     names = [f"{low} to {high}" for low, high in pairwise(bounds[:-1])]
     return table(["tooth in noise", *names, f"from {bounds[-2]}"], rows)
 
 
-def points(settings: dict[str, Any]) -> float:
-    """Points from the second epoch on, which are those that are measured."""
-    epochs = settings["epochs"] - (settings["epochs"] >= 5)
-    return epochs * settings["steps_per_epoch"] / settings["every"]
-
-
-def in_region(settings: dict[str, Any]) -> bool:
-    """At least twelve points an epoch, and four epochs."""
-    return settings["steps_per_epoch"] / settings["every"] >= 12 and settings["epochs"] >= 4
+def section(trial: Trial, each: int) -> list[str]:
+    """The tables of one half of the trial: epoch length given, or withheld."""
+    given = bool(trial.given[0])
+    smooth = np.isin(trial.label, [LABELS.index(name) for name in ("smooth", "smoothed")])
+    teeth = trial.of(trial.teeth & trial.dense)
+    enough = teeth.measured >= MIN_POINTS
+    lines = [
+        f"## Epoch length {'given' if given else 'withheld'}", "",
+        f"{each} runs of each label.", "", *confusion(trial),
+        f"Called a sawtooth: of smooth losses {share(trial.alarms, smooth)}, of everything that is "
+        f"none {share(trial.alarms, ~trial.teeth)}.", "",
+        "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
+        "points that are measured:", "", *detection(teeth),
+        f"With at least {MIN_POINTS} points, all sizes: {share(teeth.found, enough)}; teeth of 1.5 "
+        f"times the noise and larger: {share(teeth.found, enough & (teeth.size >= 1.5))}. The goal "
+        "is 95 %.", "",
+    ]  # fmt: skip
+    if not given:
+        length = trial.length[trial.teeth]
+        right = np.abs(length - 1) < 0.02
+        lines += [
+            f"Epoch lengths of the teeth: right within 2 % {right.sum()}, not found "
+            f"{np.isnan(length).sum()}, wrong {(~right & ~np.isnan(length)).sum()}.", "",
+        ]  # fmt: skip
+    return lines
 
 
 def speed() -> tuple[float, float]:
@@ -101,57 +112,22 @@ def speed() -> tuple[float, float]:
 
 
 def main(each: int = EACH) -> None:
-    lines: list[str] = []
-    for known in (True, False):
-        found: dict[str, list[Diagnosis]] = {}
-        teeth = []
-        lengths: Counter[str] = Counter()
-        for label in RIGHT:
-            found[label] = []
-            for seed in range(FIRST, FIRST + each):
-                run, settings = draw(label, seed)
-                d = diagnose(as_log(run, settings["every"]), run.steps_per_epoch if known else None)
-                found[label].append(d)
-                if label == "sawtooth":
-                    teeth.append((settings, d))
-                    if not np.isfinite(d.steps_per_epoch):
-                        lengths["not found"] += 1
-                    else:
-                        off = abs(d.steps_per_epoch / run.steps_per_epoch - 1)
-                        lengths["right within 2 %" if off < 0.02 else "wrong"] += 1
-        clean, all_others = (
-            ["smooth", "smoothed"],
-            [label for label in RIGHT if label != "sawtooth"],
-        )
-        lines += [
-            f"## Epoch length {'given' if known else 'withheld'}", "",
-            f"{each} runs of each label.", "", *confusion(found),
-            f"Called a sawtooth: of smooth losses {alarms(found, clean)}, of everything that is "
-            f"none {alarms(found, all_others)}.", "",
-            "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
-            "points that are measured:", "", *detection(teeth),
-        ]  # fmt: skip
-        enough = [d for s, d in teeth if in_region(s) and points(s) >= ENOUGH]
-        hits = sum(d.verdict == "sawtooth" for d in enough)
-        lines += [
-            f"With at least {ENOUGH} points, all sizes: {hits} of {len(enough)} "
-            f"({hits / len(enough):.1%}; goal: 95 %).", "",
-        ]  # fmt: skip
-        if not known:
-            lines += ["Epoch lengths of the teeth: " + ", ".join(
-                f"{name} {lengths[name]}" for name in ("right within 2 %", "not found", "wrong")
-            ) + ".", ""]  # fmt: skip
+    began = time.perf_counter()
+    trial = run_trial(range(FIRST, FIRST + each), processes=os.cpu_count() or 1)
+    made = made_by("cpu", time.perf_counter() - began)
+    lines = [*section(trial.of(trial.given), each), *section(trial.of(~trial.given), each)]
     read, total = speed()
     lines += [
         "## Speed", "",
         f"A CSV file of {ROWS:,} rows: read in {read:.2f} s, read and diagnosed, epoch length "
         f"searched, in {total:.2f} s of one core (goal: 3 s).", "",
-        f"{device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, {commit()}, "
+        f"{device_name('cpu')}, {made['date'][:10]}, {commit()}, "
         + ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
     ]  # fmt: skip
     text = "\n".join(lines) + "\n"
     print(text)
     if each == EACH:
+        save_trial(trial, made, trial_path())
         Path(__file__).with_suffix(".md").write_text(
             "# The diagnosis against labelled logs\n\nRepeat with "
             "`python -m benchmarks.diagnosis`.\n\n" + text,
