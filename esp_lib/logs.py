@@ -190,13 +190,14 @@ def _make_log(table: Table, column: str | None, validation: str | None, log_ever
     loss = table.columns[loss_name]
     rows = np.arange(loss.size)
     valid_name = _pick(table, "validation", validation, notes)
-    valid = table.columns[valid_name] if valid_name else np.full(loss.size, np.nan)
+    valid = table.columns[valid_name] if valid_name is not None else np.full(loss.size, np.nan)
     rate_name, epoch_name, step_name = (
         _pick(table, kind, None, notes) for kind in ("rate", "epoch", "step")
     )
     none = np.full(loss.size, np.nan)
     rate, epoch, step = (
-        table.columns[name].copy() if name else none for name in (rate_name, epoch_name, step_name)
+        none if name is None else table.columns[name].copy()
+        for name in (rate_name, epoch_name, step_name)
     )
     for values in (rate, epoch, step):
         values[~np.isfinite(values) | (np.abs(values) > MAX_STEP)] = np.nan

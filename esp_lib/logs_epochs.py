@@ -105,13 +105,14 @@ def epoch_length(
     here = np.isfinite(epoch) & np.isfinite(step)
     s, e = step[here], epoch[here]
     low, high, shift = 1.0, np.inf, 0.0
-    if s.size >= 2 and (np.diff(e) >= 0).all() and e[-1] > e[0]:
+    if s.size >= 2 and (np.diff(e) >= 0).all() and e[-1] > e[0] and s[-1] > s[0]:
         whole = bool((e == np.round(e)).all())
         low, high, shift = _from_whole(s, e, evaluated[here]) if whole else _from_fractions(s, e)
     if known is not None and low - 1 <= known <= high + 1 and known >= 1:
         return float(known), 0.0, shift
-    if not np.isfinite(high):
+    if not 1 <= high < np.inf:
         return None, 0.0, 0.0
+    low = max(low, 1.0)
     middle = (low + high) / 2
     nearest = float(np.round(middle))
     if low - 1e-6 <= nearest <= high + 1e-6:
@@ -124,6 +125,8 @@ def _from_whole(s: Array, e: Array, evaluated: Mask) -> tuple[float, float, floa
     at = np.flatnonzero(np.diff(e) > 0)
     base = e[0] if e[0] in (0, 1) or at.size < 2 else np.nan
     if np.isnan(base):  # the log begins in the middle of the run
+        if s[at[-1]] == s[at[0]]:
+            return 1.0, np.inf, 0.0
         length = (s[at[-1]] - s[at[0]]) / (e[at[-1] + 1] - e[at[0] + 1])
         base = np.round(e[at[0] + 1] - s[at[0]] / length)
     done = e[at + 1] - base  # epochs completed at each change

@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 MAX_LINES = 5_000_000  # of a text file
 MAX_VALUES = 20_000_000  # of a JSON document: bounds the memory that it takes
 MAX_COLUMNS = 10_000
+MAX_ROW = 10_000_000  # characters of the first two rows of a table
 CHUNK = 8_192  # rows converted at a time
 
 
@@ -70,7 +71,7 @@ def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
     first = lines[skip].lstrip("#").strip(" ")
     second = lines[skip + 1] if skip + 1 < len(lines) else ""
     for delimiter in (",", "\t", ";", " "):
-        names, cells = (split_line(line, delimiter) for line in (first, second or first))
+        names, cells = (split_line(line, delimiter) for line in (first, second or lines[skip]))
         if any(is_number(name) for name in names):
             numbers = [is_number(name) for name in names]
             if all(numbers) and all(map(is_number, cells)) and len(cells) == len(names) <= 4:
@@ -86,7 +87,9 @@ def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
 
 
 def split_line(line: str, delimiter: str) -> list[str]:
-    """The cells of one line."""
+    """The cells of one line; none of a line that is too long to be a row."""
+    if len(line) > MAX_ROW:
+        return []
     if delimiter == " ":
         return line.split()
     try:
@@ -116,12 +119,13 @@ def to_number(cell: Any) -> float:
 
 def to_numbers(cells: list[Any]) -> Array:
     """(cells,) as `to_number`, fast where all are numbers."""
+    kinds = set(map(type, cells))
+    joined = "".join(cells) if kinds == {str} else ""
+    if "_" in joined or not joined.isascii() or not (kinds == {str} or kinds <= {float}):
+        return np.array([to_number(cell) for cell in cells], dtype=np.float64)
     try:
         values = np.array(list(map(float, cells)))
-        joined = "".join(cells) if cells and type(cells[0]) is str else ""
-    except (TypeError, ValueError):
-        joined = "_"
-    if "_" in joined or not joined.isascii():
+    except ValueError:
         return np.array([to_number(cell) for cell in cells], dtype=np.float64)
     values[~np.isfinite(values)] = np.inf
     return values

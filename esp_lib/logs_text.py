@@ -17,7 +17,8 @@ import numpy as np
 from esp_lib.logs_table import LogError, Table, to_number, to_numbers
 
 NUMBER = re.compile(
-    r"(?<![A-Za-z0-9_.])([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan\b|inf\b))", re.IGNORECASE
+    r"(?<![A-Za-z0-9_.])([-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan\b|inf\b))",
+    re.IGNORECASE | re.ASCII,
 )
 LOSS = re.compile(
     r"((?:(?:train(?:ing)?|val(?:id(?:ation)?)?|eval(?:uation)?|test|dev|lm|mlm|nll|total|batch|avg|"
