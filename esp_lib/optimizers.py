@@ -1,12 +1,14 @@
-"""Update rules: Adam, RMSProp, SGD with momentum, AdamW, AMSGrad, NAdam.
+"""Update rules of the two-moment form: Adam and its kin, RMSProp, Adagrad, SGD with momentum.
 
 Sources: Adam, Kingma and Ba (arXiv 1412.6980), Algorithm 1; AMSGrad, Reddi, Kale and Kumar
 (arXiv 1904.09237), Algorithm 2 with Adam's bias correction; AdamW, Loshchilov and Hutter
 (arXiv 1711.05101), Algorithm 2; NAdam, Dozat (2016) with the momentum schedule of `torch.optim`;
-RMSProp as in the code of Liu and Ma (2025), which has no bias correction.
+RMSProp as in the code of Liu and Ma (2025), which has no bias correction; Adagrad, Duchi, Hazan
+and Singer (JMLR 12, 2011); Nesterov momentum as in `torch.optim.SGD`, after Sutskever et al. (ICML
+2013). Rules of another form are in `optimizers_other`.
 
 Each rule stands here twice. `init` and `update` are the textbook, one step at a time. `two_moment`
-writes the same rule as one row of a table that a single loop can run, because all six are
+writes the same rule as one row of a table that a single loop can run, because all eight are
 
     m <- decay1 m + weight1 g
     v <- decay2 v + weight2 g^2            (AMSGrad: v_max <- max(v_max, v), used in v's place)
@@ -33,7 +35,7 @@ Hyper = Any  # a number, or an array of numbers that broadcasts; checked when it
 
 
 class State(NamedTuple):
-    """What a rule carries from step to step; each array has the shape of x."""
+    """What a two-moment rule carries from step to step; each array has the shape of x."""
 
     t: int  # steps done
     m: Array
@@ -68,6 +70,10 @@ RANGES: dict[str, dict[str, Any]] = {
     "eps": {"low": 0.0, "low_open": True},
     "weight_decay": {"low": 0.0},
     "momentum_decay": {"low": 0.0},
+    "beta2_decay": {"high": 0.0},
+    "clip": {"low": 0.0, "low_open": True},
+    "eps1": {"low": 0.0, "low_open": True},
+    "eps2": {"low": 0.0},
 }
 
 
@@ -78,6 +84,9 @@ class Optimizer(ABC):
     Raises:
         ValueError: a hyper-parameter is not finite or out of range, or shapes don't broadcast.
     """
+
+    two_moment_form: ClassVar[bool] = True  # has `two_moment`; else only `update`, step by step
+    coordinatewise: ClassVar[bool] = True  # a coordinate's step depends on no other coordinate
 
     def __post_init__(self) -> None:
         arrays = []
@@ -111,27 +120,31 @@ class Optimizer(ABC):
         for values in zip(*columns, strict=True):
             yield type(self)(*map(float, values))
 
-    def init(self, x: ArrayLike) -> State:
-        """The state before the first step, for parameters of the shape of `x`."""
+    def init(self, x: ArrayLike) -> Any:
+        """The state before the first step, for parameters `x` (..., dim)."""
         zero = np.zeros(np.shape(x))
         return State(0, zero, zero, zero, np.ones(np.shape(x)))
 
     @abstractmethod
-    def update(self, g: Array, state: State, x: Array) -> tuple[Array, State]:
+    def update(self, g: Array, state: Any, x: Array) -> tuple[Array, Any]:
         """One textbook step.
 
         Args:
             g: gradient at `x`; not changed.
             state: what the last step (or `init`) returned.
-            x: parameters; hyper-parameter arrays broadcast against them.
+            x: parameters (..., dim); hyper-parameter arrays broadcast against them.
 
         Returns:
             The new parameters and the new state.
         """
 
-    @abstractmethod
     def two_moment(self, steps: int) -> TwoMoment:
-        """The rule as coefficient tables for `steps` steps; for a single setting (shape ())."""
+        """The rule as coefficient tables for `steps` steps; for a single setting (shape ()).
+
+        Raises:
+            ValueError: the rule is not of the two-moment form.
+        """
+        raise ValueError(f"optimizer must be of the two-moment form here, got {self.name}")
 
 
 def powers(beta: float, steps: int) -> Array:
@@ -292,6 +305,36 @@ class SGD(Optimizer):
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Nesterov(SGD):
+    """SGD with Nesterov momentum: m = momentum m + g, x <- x - lr (g + momentum m)."""
+
+    momentum: Hyper = 0.9
+
+    def update(self, g: Array, state: State, x: Array) -> tuple[Array, State]:
+        m = self.momentum * state.m + g
+        return x - self.lr * (g + self.momentum * m), state._replace(t=state.t + 1, m=m)
+
+    def two_moment(self, steps: int) -> TwoMoment:
+        m, g = np.full(steps, self.lr * self.momentum), np.full(steps, self.lr)
+        return super().two_moment(steps)._replace(scale_m=m, scale_g=g)
+
+
+@dataclass(frozen=True, eq=False)
+class Adagrad(Optimizer):
+    """Adagrad: v = v + g^2, x <- x - lr g / (sqrt(v) + eps); v never forgets."""
+
+    lr: Hyper = 1e-2
+    eps: Hyper = 1e-10
+
+    def update(self, g: Array, state: State, x: Array) -> tuple[Array, State]:
+        v = state.v + g**2
+        return x - self.lr * g / (np.sqrt(v) + self.eps), state._replace(t=state.t + 1, v=v)
+
+    def two_moment(self, steps: int) -> TwoMoment:
+        return RMSProp(self.lr, 0.0, self.eps).two_moment(steps)._replace(decay2=1.0, weight2=1.0)
+
+
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    rule.__name__: rule for rule in (Adam, RMSProp, SGD, AdamW, AMSGrad, NAdam)
+    rule.__name__: rule for rule in (Adam, RMSProp, SGD, AdamW, AMSGrad, NAdam, Nesterov, Adagrad)
 }

@@ -133,8 +133,8 @@ def probe(
         The record. Where a run diverges, its numbers are inf or NaN from that step on.
 
     Raises:
-        ValueError: an argument out of its range, a probe outside the run, or shapes that don't
-            broadcast.
+        ValueError: an argument out of its range, a probe outside the run, shapes that don't
+            broadcast, or a rule of `optimizers_other`, whose state differs.
 
     Example:
         >>> problem = QuadraticProblem.sample(num_functions=200, dim=200)
@@ -155,6 +155,8 @@ def probe(
         )
     if probes.batches and max(probes.batches) >= per_epoch:
         raise ValueError(f"batches must be at most {per_epoch - 1}, got {max(probes.batches)}")
+    if not optimizer.two_moment_form:
+        raise ValueError(f"optimizer must be of the two-moment form here, got {optimizer.name}")
     plan = make_plan(
         problem, optimizer, order=order, epochs=epochs, batch_size=batch_size, seed=seed, x0=x0
     )

@@ -140,6 +140,7 @@ def simulate(
         seed: seed of the order, integers from 0 to 2**32 - 1.
         x0: the starting point, a number or (dim,).
         device: "cpu" (compiled loops, all cores), or "cuda", "cuda:1", … (torch on that GPU).
+            Rules of `optimizers_other` run step by step in NumPy, on the CPU.
 
     Returns:
         A curve with loss (..., steps), float64. Where a run diverges, its loss is inf or NaN from
@@ -154,7 +155,7 @@ def simulate(
         >>> curve.loss.shape
         (2, 30)
     """
-    run_group = _runner(device)
+    run_group = _runner(device, optimizer)
     plan = make_plan(
         problem, optimizer, order=order, epochs=epochs, batch_size=batch_size, seed=seed, x0=x0
     )
@@ -194,7 +195,7 @@ class Group(NamedTuple):
     runs: list[int]  # their places in the flattened shape of the plan
     problem: QuadraticProblem
     order: Order
-    rules: list[TwoMoment]  # one a run
+    rules: list[Any]  # one a run: its table, or its setting where the rule has no table
 
 
 class Plan(NamedTuple):
@@ -251,7 +252,7 @@ def make_plan(
 
     steps = epochs * (problem.num_functions // batch_size)
     with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all reason: a result too
-        rules = [setting.two_moment(steps) for setting in optimizer.settings()]
+        rules = [_rule(setting, steps) for setting in optimizer.settings()]
 
     def groups() -> Iterator[Group]:
         for (p, s), runs in places.items():
@@ -281,8 +282,19 @@ def _index_of(part: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.int64
     return np.broadcast_to(np.arange(size).reshape(part), shape).ravel()
 
 
-def _runner(device: str):  # type: ignore[no-untyped-def]
+def _rule(setting: Optimizer, steps: int) -> TwoMoment | Optimizer:
+    """What runs a setting: its coefficient table, or itself where the rule has none."""
+    return setting.two_moment(steps) if setting.two_moment_form else setting
+
+
+def _runner(device: str, optimizer: Optimizer):  # type: ignore[no-untyped-def]
     """The function that runs a group of settings on one problem and order, on `device`."""
+    if not optimizer.two_moment_form:
+        if device != "cpu":
+            raise ValueError(f'device must be "cpu" for {optimizer.name}, got {device!r}')
+        from esp_lib.quadratic_textbook import run_textbook
+
+        return run_textbook
     if device == "cpu":
         from esp_lib.kernel import run_on_cpu
 

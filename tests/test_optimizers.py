@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from esp_lib import SGD, Adam, AdamW, AMSGrad, NAdam, RMSProp
+from esp_lib import SGD, Adagrad, Adam, AdamW, AMSGrad, NAdam, Nesterov, RMSProp
 from esp_lib.optimizers import OPTIMIZERS
 
 STEPS, DIM = 200, 7
@@ -17,6 +17,8 @@ RULES = {
     "RMSProp": (RMSProp(lr=0.06, beta=0.8), "RMSprop", {"alpha": 0.8}),
     "SGD": (SGD(lr=0.06), "SGD", {}),
     "SGD with momentum": (SGD(lr=0.06, momentum=0.9), "SGD", {"momentum": 0.9}),
+    "Nesterov": (Nesterov(lr=0.06, momentum=0.8), "SGD", {"momentum": 0.8, "nesterov": True}),
+    "Adagrad": (Adagrad(lr=0.06, eps=1e-3), "Adagrad", {"eps": 1e-3}),
 }
 
 

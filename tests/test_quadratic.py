@@ -7,10 +7,12 @@ import pytest
 
 from esp_lib import (
     SGD,
+    Adagrad,
     Adam,
     AdamW,
     AMSGrad,
     NAdam,
+    Nesterov,
     QuadraticProblem,
     RMSProp,
     make_order,
@@ -29,6 +31,8 @@ RULES = [
     NAdam(lr=0.06, beta2=0.9),
     RMSProp(lr=0.06, beta=0.8),
     SGD(lr=5.0, momentum=0.9),
+    Nesterov(lr=3.0, momentum=0.8),
+    Adagrad(lr=1.0),
 ]
 
 
