@@ -29,9 +29,9 @@ def pretraining(profile: str) -> "PretrainConfig":
             model=BertConfig(
                 vocabulary=8000, hidden=128, feed_forward=512, heads=2, blocks=2, positions=64
             ),
-            epochs=8,
+            epochs=12,
             masking="dynamic",
-            lr=1e-3,
+            lr=4e-4,
             schedule="linear",
             validate_every=250,
             validation_pairs=512,
