@@ -13,7 +13,6 @@ import nbformat
 import numpy as np
 import pytest
 
-from benchmarks.diagnosis import in_region, points
 from esp_lib import Adam, QuadraticProblem, measure, simulate
 from esp_lib import diagnose_signs as signs
 from esp_lib.diagnose import VERDICTS, diagnose
@@ -22,6 +21,7 @@ from esp_lib.diagnose_command import EXIT, main
 from esp_lib.diagnose_grid import arrange, coarsen, tooth_of
 from esp_lib.diagnose_period import find_period
 from esp_lib.diagnose_report import ADVICE, as_json, as_text
+from esp_lib.diagnose_trial import MIN_POINTS, load_trial, run_trial, save_trial, trial_path
 from esp_lib.diagnose_validation import overfitting
 from esp_lib.logs import LogError, parse_log, read_log
 from esp_lib.synthetic_formats import corpus as write_corpus
@@ -67,28 +67,66 @@ def test_and_so_they_are_without_the_epoch_length(label):
     assert found.steps_per_epoch_source == "estimated"
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_labelled_logs(known):
+@pytest.fixture(scope="module")
+def small_trial():
+    return run_trial(range(1_000, 1_012))
+
+
+def test_labelled_logs(small_trial):
     """A few of each label, as the benchmark draws them; it counts thousands."""
-    alarms = others = hits = teeth = wrong = 0
-    for label in RIGHT:
-        more = 60 if label == "sawtooth" else 30 if known else 10
-        for seed in range(1_000, 1_000 + more):
-            run, settings = draw(label, seed)
-            log = as_log(run, settings["every"])
-            found = diagnose(log, run.steps_per_epoch if known else None)
-            if label == "sawtooth":
-                if in_region(settings) and points(settings) >= 400:
-                    teeth += 1
-                    hits += found.verdict == "sawtooth"
-                wrong += found.verdict == "none"
-            else:
-                others += 1
-                alarms += found.verdict == "sawtooth"
-    assert alarms <= 0.02 * others
-    assert wrong <= 1
-    assert teeth > 5
-    assert hits >= (0.93 if known else 0.7) * teeth
+    for given in (True, False):
+        part = small_trial.of(small_trial.given == given)
+        assert part.alarms.sum() <= 0.02 * (~part.teeth).sum()
+        assert (part.verdict[part.teeth] == VERDICTS.index("none")).sum() <= 1
+        named = part.of(part.cause >= 0)
+        assert named.causes_right().mean() > (0.9 if given else 0.8)
+
+
+def test_teeth_are_found_where_there_are_points_enough():
+    seeds = range(1_000, 1_060)
+    drawn = [(draw("sawtooth", seed), seed) for seed in seeds]
+    enough = [
+        run
+        for (run, s), _ in drawn
+        for per_epoch in [s["steps_per_epoch"] / s["every"]]
+        if per_epoch >= 12 and s["epochs"] >= 5 and per_epoch * (s["epochs"] - 1) >= MIN_POINTS
+    ]
+    every = [int(run.steps[0]) for run in enough]
+    assert len(enough) > 5
+    for known, least in ((True, 0.93), (False, 0.7)):
+        found = [
+            diagnose(as_log(run, k), run.steps_per_epoch if known else None).verdict
+            for run, k in zip(enough, every, strict=True)
+        ]
+        assert found.count("sawtooth") >= least * len(enough)
+
+
+def test_a_trial_is_counted_and_recorded(small_trial, tmp_path):
+    counts = small_trial.counts("verdict")
+    assert counts.sum(axis=1).tolist() == [24] * len(RIGHT)
+    assert small_trial.counts("cause").sum() == small_trial.label.size
+    teeth = counts[list(RIGHT).index("sawtooth")]
+    assert teeth[VERDICTS.index("sawtooth")] == (small_trial.found & small_trial.teeth).sum()
+    save_trial(small_trial, {"commit": "x"}, tmp_path / "trial.npz")
+    again, made = load_trial(tmp_path / "trial.npz")
+    assert made == {"commit": "x"}
+    assert np.array_equal(again.p_value, small_trial.p_value, equal_nan=True)
+    content = bytearray((tmp_path / "trial.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "trial.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load_trial(tmp_path / "trial.npz")
+
+
+def test_the_recorded_trial_is_what_the_code_finds_now():
+    recorded, made = load_trial(trial_path())
+    assert recorded.label.size == 2 * 300 * len(RIGHT)
+    assert "changes" not in made["commit"]
+    seed = int(recorded.seed[len(recorded.seed) // 2])
+    was, now = recorded.of(recorded.seed == seed), run_trial([seed])
+    assert np.array_equal(was.verdict, now.verdict)
+    assert np.array_equal(was.cause, now.cause)
+    assert now.p_value == pytest.approx(was.p_value, rel=1e-6, nan_ok=True)
 
 
 @pytest.mark.parametrize(
