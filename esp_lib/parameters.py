@@ -15,7 +15,7 @@ TRAIN = ("auto", "no", "missing", "all")  # which recorded runs a chapter trains
 
 @dataclass(frozen=True)
 class Parameter:
-    """A number in [low, high] (or between them where open), or one of some texts."""
+    """A number in [low, high] (or between them where open), one of some texts, or any text."""
 
     default: float | int | str
     low: float = float("-inf")
@@ -24,12 +24,15 @@ class Parameter:
     open_high: bool = False
     choices: tuple[str, ...] = ()
     device: bool = False  # "cpu", "cuda" or "cuda:<number>"
+    path: bool = False  # a file, or "" for none
 
     @property
     def allowed(self) -> str:
         """What is allowed, in words."""
         if self.device:
             return '"cpu", "cuda" or "cuda:<number>"'
+        if self.path:
+            return 'the path of a file, or ""'
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
         kind = "an integer" if isinstance(self.default, int) else "a number"
@@ -43,6 +46,8 @@ class Parameter:
             return value in ("cpu", "cuda") or (
                 str(value).startswith("cuda:") and number.isdecimal()
             )
+        if self.path:
+            return isinstance(value, str)
         if self.choices:
             return value in self.choices
         kinds = (int,) if isinstance(self.default, int) else (int, float)
@@ -103,6 +108,13 @@ SCHEMAS: dict[str, dict[str, Parameter]] = {
         "epochs": Parameter(30, low=12, high=1000),
         "num_seeds": Parameter(4, low=2, high=1024),
         "map_side": Parameter(24, low=6, high=128),
+        "profile": PROFILE,
+        "device": DEVICE,
+    },
+    "08_your_run": {
+        "log": Parameter("", path=True),
+        "steps_per_epoch": Parameter(0.0, low=0.0, high=1e9),
+        "seed": Parameter(0, low=0, high=2**32 - 1),
         "profile": PROFILE,
         "device": DEVICE,
     },
