@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from esp_lib.diagnose import Diagnosis, diagnose
-from esp_lib.diagnose_report import as_json, as_text, draw
+from esp_lib.diagnose_report import VERDICTS, as_json, as_text
 from esp_lib.logs import Log, LogError, parse_log, read_log
 
 EXIT = {"sawtooth": 0, "none": 1, "cannot tell": 3}  # 2: wrong use, or a log that can't be read
@@ -75,7 +75,10 @@ def plot(diagnosis: Diagnosis, log: Log, path: Path) -> None:
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise ValueError(f"--plot must name an .svg, .png or .pdf file, got {str(path)!r}")
     try:
-        figure = draw(diagnosis, log)
+        from esp_lib.diagnose_figures import draw_both
+
+        title = VERDICTS[diagnosis.verdict].split(":")[0].rstrip(".")
+        figure = draw_both(log, diagnosis, title)
     except ImportError:
         raise ValueError("--plot needs Matplotlib: pip install matplotlib") from None
     try:

@@ -1,19 +1,14 @@
-"""A diagnosis in words, as JSON and as a picture, and what to do about each cause.
+"""A diagnosis in words and as JSON, and what to do about each cause.
 
 Links are relative to the book's chapters.
 """
 
 import json
 import math
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from esp_lib.diagnose import Diagnosis
 from esp_lib.logs import Log
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # What to do, by cause: sentences, each with the section of the book that shows it.
 ADVICE: dict[str | None, tuple[tuple[str, str], ...]] = {
@@ -26,11 +21,13 @@ ADVICE: dict[str | None, tuple[tuple[str, str], ...]] = {
         ("To make them smaller: raise β₂ or ε, enlarge the batch, or let the learning rate decay. "
          "Each has its price.",
          "06_beyond.html#what-to-do-about-it-and-what-it-costs"),
+        ("In a language model: how the teeth look, and what makes them larger or smaller.",
+         "03_factors.html#all-factors-on-one-ruler"),
     ),
     "fixed order": (
         ("Shuffle the data anew every epoch: check the loader's shuffle option, the sampler's "
          "set_epoch in distributed training, and that no seed is set inside the epoch loop.",
-         "05_replication.html#does-shuffling-make-the-teeth"),
+         "03_factors.html#shuffling-and-drawing-with-replacement"),
         ("What a fixed order does to the loss, and why it flattens the curve without helping.",
          "06_beyond.html#staleness-why-the-order-matters"),
     ),
@@ -42,17 +39,17 @@ ADVICE: dict[str | None, tuple[tuple[str, str], ...]] = {
     "boundary artefact": (
         ("Log the training loss before evaluation, and keep what is evaluated out of it; switch "
          "back to training mode and reset the logger's sums after each evaluation.",
-         "01_introduction.html#four-words-for-it"),
+         "08_your_run.html#what-each-cause-looks-like"),
     ),
     "learning-rate steps": (
         ("Nothing to mend: the loss drops because the learning rate does. Log the rate beside the "
          "loss, and compare with a run at a constant rate if you look for a sawtooth.",
-         "06_beyond.html#what-to-do-about-it-and-what-it-costs"),
+         "02_phenomenon.html#does-it-go-away-when-the-learning-rate-falls"),
     ),
     "running average": (
         ("Log the loss of the step, or its mean over a fixed number of steps, rather than the mean "
          "since the epoch began.",
-         "01_introduction.html#four-words-for-it"),
+         "08_your_run.html#what-each-cause-looks-like"),
     ),
     "staircase": (
         ("Each epoch starts lower because its samples were seen before. Watch the validation loss: "
@@ -64,8 +61,29 @@ ADVICE: dict[str | None, tuple[tuple[str, str], ...]] = {
     None: (
         ("What is measured, and from how many points.",
          "01_introduction.html#four-words-for-it"),
+        ("What a log must have for an answer, and what no log can tell.",
+         "08_your_run.html#what-no-log-can-tell"),
     ),
 }  # fmt: skip
+
+# What each cause means to somebody who asks: a bug, overfitting, or shuffling?
+ANSWERS = {
+    "reshuffling": "No bug: reshuffling the data every epoch does this to a model that still knows "
+    "what it saw last.",
+    "fixed order": "The data come in the same order every epoch. If you meant to shuffle them, "
+    "this is a bug.",
+    "periodic order": "Something in the order of the data comes round with every epoch. If you "
+    "meant to shuffle them, this is a bug.",
+    "boundary artefact": "Single points at the boundary are off: logging or evaluation makes "
+    "them, not training.",
+    "learning-rate steps": "The loss drops where the learning rate does.",
+    "running average": "The log shows a mean that begins anew in every epoch. The steps "
+    "themselves don't drop.",
+    "staircase": "Each epoch starts lower and does not climb: the model knows its samples better "
+    "with every pass.",
+    "none": "The loss does not drop at the epoch boundaries.",
+    "cannot tell": "The log does not carry an answer; below is what is missing.",
+}
 
 OVERFITTING = (
     "Apart from that, the validation loss has risen since step {step:g} while the training loss "
@@ -76,6 +94,17 @@ VERDICTS = {
     "none": "No sawtooth.",
     "cannot tell": "Cannot tell.",
 }
+
+
+def words() -> dict[str, Any]:
+    """What is prose here, as JSON has it, for `widgets/js/diagnose_report.js`.
+
+    Returns:
+        `advice` by cause ("null" for none), `verdicts`, and the sentence `overfitting` with a
+        field for the step.
+    """
+    table = {cause or "null": [list(line) for line in lines] for cause, lines in ADVICE.items()}
+    return {"advice": table, "verdicts": VERDICTS, "overfitting": OVERFITTING}
 
 
 def advice(diagnosis: Diagnosis) -> tuple[tuple[str, str], ...]:
@@ -139,31 +168,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value
-
-
-def draw(diagnosis: Diagnosis, log: Log) -> "Figure":
-    """The loss against epochs (or steps), and the folded tooth beside it."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    from esp_lib import figures
-
-    known = math.isfinite(diagnosis.steps_per_epoch)
-    x = log.steps / diagnosis.steps_per_epoch if known else log.steps
-    every = max(1, log.loss.size // 4_000)
-    with mpl.rc_context(figures.STYLE):
-        figure = Figure(figsize=figures.WIDE)
-        left, right = figure.subplots(1, 2, width_ratios=[2, 1])
-        if known and diagnosis.epochs <= 100:
-            figures.epoch_lines(left, math.ceil(diagnosis.epochs))
-        left.plot(x[::every], log.loss[::every], color=figures.BLUE, linewidth=0.8)
-        left.set_xlabel("epochs" if known else "steps")
-        left.set_ylabel("training loss")
-        left.set_title(VERDICTS[diagnosis.verdict].split(":")[0].rstrip("."))
-        here = np.isfinite(diagnosis.profile)
-        if here.any():
-            right.axhline(0.0, color=figures.GRID, linewidth=0.8)
-            right.plot(diagnosis.phase[here], diagnosis.profile[here], color=figures.ORANGE)
-        right.set_xlabel("phase of the epoch")
-        right.set_title("epochs folded, trend taken out")
-    return figure
