@@ -82,7 +82,8 @@ export function tightAxis(curves) {
   const values = curves.flatMap((curve) => Array.from(curve.y)).filter(Number.isFinite);
   const low = Math.min(...values);
   const high = Math.max(...values);
-  if (log || !(high > low)) return { y, log };
+  if (log || !(high >= low)) return { y, log };
+  if (low === high) return { y: [low - 0.5, high + 0.5], log };
   return { y: [low - 0.06 * (high - low), high + 0.06 * (high - low)], log };
 }
 
@@ -130,7 +131,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
     const wanted = JSON.stringify([width, height, right, view]);
     if (wanted === frameKey) return;
     frameKey = wanted;
-    const { x, y, log, boundaries = [], yName = yLabel } = view;
+    const { x, y, log, boundaries = [], xName = xLabel, yName = yLabel } = view;
     const bottom = height - MARGIN.bottom;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const size = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top };
@@ -148,7 +149,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
       frame.append(element("line", { x1: MARGIN.left, x2: right, y1: at, y2: at, class: "esp-rule" }));
       frame.append(element("text", { x: MARGIN.left - 8, y: at + 4, class: "esp-y" }, tickText(value)));
     }
-    frame.append(element("text", { x: (MARGIN.left + right) / 2, y: height - 6, class: "esp-x" }, xLabel));
+    frame.append(element("text", { x: (MARGIN.left + right) / 2, y: height - 6, class: "esp-x" }, xName));
     frame.append(element("text", { x: 4, y: 11 }, yName));
   }
 
@@ -234,8 +235,8 @@ export function createChart(box, { title, xLabel, yLabel }) {
    * @param curves [{x, y, color, label, short, faint, dots, letter, hideLine}] x and y have one length, color
    *   is a CSS colour, dots are indices of points to mark, letter is written at each of them;
    *   short is a name for narrow plots
-   * @param view {x: [low, high], y: [low, high], log, boundaries, yName, beside}; yName takes the place
-   *   of yLabel, beside are [{label, short}] of all curves that there may be: names stand at the right
+   * @param view {x: [low, high], y: [low, high], log, boundaries, xName, yName, beside}; xName and yName
+   *   take the place of xLabel and yLabel, beside are [{label, short}] of all curves that there may be: names stand at the right
    */
   function draw(curves, view) {
     drawn = [curves, view];
