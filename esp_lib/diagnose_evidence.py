@@ -33,7 +33,6 @@ class Evidence:
     settled: Sawtooth  # the same, of the second half of the epochs
     plain: Sawtooth  # with nothing undone
     points_per_epoch: float
-    epochs: float
     boundaries: int  # at which a drop could be measured
     undone: signs.Undone | None  # a running mean that was taken apart
     correlation: float  # of neighbouring points
@@ -120,9 +119,8 @@ def collect(
             rest = tooth_of(without(grid, tooth.boundaries[large]))
             rest_p = float(rest.p_value)
     return Evidence(
-        tooth, settled, plain, T / interval, float(steps[-1] - steps[0] + interval) / T,
-        boundaries, undone, correlation, joined, repeat, pattern, edges, apart,
-        int(jumps.size), everywhere, _drop_at(steps, loss, jumps, T),
+        tooth, settled, plain, T / interval, boundaries, undone, correlation, joined, repeat,
+        pattern, edges, apart, int(jumps.size), everywhere, _drop_at(steps, loss, jumps, T),
         int(large.size), rest_p, _repeated(tooth.drops),
     )  # fmt: skip
 

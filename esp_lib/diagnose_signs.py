@@ -27,7 +27,6 @@ class Undone(NamedTuple):
     noise_ratio: float  # scatter early in the epoch over late, as it was logged
     undone_ratio: float  # the same after taking apart; about 1 if it was a running mean
     undone_middle: float  # and in the middle over late
-    rounding: float  # share of the scatter that rounding in the log makes
 
 
 def undo_running_mean(steps: Array, loss: Array, steps_per_epoch: float) -> Undone:
@@ -46,13 +45,8 @@ def undo_running_mean(steps: Array, loss: Array, steps_per_epoch: float) -> Undo
     noise = rounding[count > T / 2]
     share = 6 * mean(noise) / raw_late if noise.size and raw_late > 0 else 0.0
     left = max(raw_late * (1 - min(share, 0.99)), 1e-300)
-    return Undone(
-        raw,
-        early / late if late > 0 else float("nan"),
-        raw_early / left,
-        raw_middle / left,
-        min(share, 1.0),
-    )
+    ratio = early / late if late > 0 else float("nan")
+    return Undone(raw, ratio, raw_early / left, raw_middle / left)
 
 
 def _scatter(epoch: Array, phase: Array, y: Array) -> list[float]:
@@ -139,7 +133,7 @@ def roughness(grid: Grid) -> float:
     second = np.diff(grid.y, n=2, axis=1)
     a, b = mean((first**2).ravel()), mean((second**2).ravel())
     lost = 1 - 1 / max(grid.bins - 1, 2)  # by taking the mean out
-    return min(0.999, 3 - b / (a / lost)) if a > 0 else 0.0
+    return min(0.999, 3 - b / (a / lost)) if a > 0 and np.isfinite(b) else 0.0
 
 
 def _row_mean(y: Array) -> Array:
@@ -195,7 +189,6 @@ def noise_repeats(grid: Grid) -> Repeat:
 class Pattern(NamedTuple):
     """What the later epochs have in common, in tenths of an epoch."""
 
-    profile: Array  # (parts,) mean over epochs, their trend taken out
     fall: float  # largest fall within the epoch
     climb: float  # largest rise within the epoch
     error: float  # standard error of one part
@@ -218,7 +211,7 @@ def common_pattern(grid: Grid, drop_edges: int = 0) -> Pattern:
     blocks = blocks[filled]
     if blocks.shape[0] < 2 or bins < 8:
         nan = float("nan")
-        return Pattern(np.full(parts, nan), nan, nan, nan, nan)
+        return Pattern(nan, nan, nan, nan)
     trend = (blocks[-1].mean() - blocks[0].mean()) / (blocks.shape[0] - 1)  # of one epoch
     ramp = (np.arange(parts) + 0.5) / parts - 0.5
     blocks = blocks - blocks.mean(axis=1)[:, None] - trend * ramp
@@ -229,7 +222,6 @@ def common_pattern(grid: Grid, drop_edges: int = 0) -> Pattern:
     odd, even = blocks[::2].mean(axis=0), blocks[1::2].mean(axis=0)
     size = float(np.sqrt((odd**2).sum() * (even**2).sum()))
     return Pattern(
-        profile,
         float((highest - profile).max()),
         float((profile - lowest).max()),
         error,

@@ -40,6 +40,7 @@ BEND_POINTS = 6  # points an epoch needs for its parabola to be used
 BEND_WEIGHT = 2 / 15  # of the difference in bend, cancels the third derivative of a smooth curve
 DOUBT = 0.25  # share of that correction which counts as error: higher derivatives remain
 LEVEL = 0.01  # below this p-value a tooth is called present
+LEAST = 1e-300  # a p-value below it counts as 0
 BENT = 0.1  # a rise whose middle is further than this from its chord, in amplitudes, is not linear
 
 
@@ -261,6 +262,7 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     correction = BEND_WEIGHT * _mean(np.diff(lines.bend, axis=1), both)
     drop_error = np.sqrt(variance + (DOUBT * correction) ** 2)
     p_value = stats.t.sf(drop / drop_error, freedom)
+    p_value = np.where(p_value < LEAST, 0.0, p_value)
     # Points without any scatter: whatever drop is left is certain, unless it is rounding.
     level = np.abs(fold.y).max(axis=(1, 2), initial=0.0)
     exact = (drop_error <= 1e-12 * level) & (boundaries > 0)

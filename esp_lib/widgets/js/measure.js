@@ -2,8 +2,8 @@
 // complete log of one run (every step, nothing missing, ten or more steps an epoch).
 
 export const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
-const DOUBT = 0.25; // share of the correction for bends that counts as error
-const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
+export const DOUBT = 0.25; // share of the correction for bends that counts as error
+export const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
 export const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
