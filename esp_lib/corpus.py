@@ -91,7 +91,7 @@ def make_corpus(config: CorpusConfig) -> Corpus:
         ValueError: the text has fewer pairs than the configuration asks for.
     """
     split = {part: list(paragraphs(read_lines(config.source, part))) for part in ("train", "valid")}
-    tokenizer = train_tokenizer(split["train"], config.vocabulary)
+    tokenizer = make_tokenizer(config)
     made = {}
     for part, wanted in (("train", config.pairs), ("valid", config.valid_pairs)):
         random = np.random.default_rng([config.seed, part == "valid"])
@@ -110,6 +110,12 @@ def make_corpus(config: CorpusConfig) -> Corpus:
     ids = range(tokenizer.get_vocab_size())
     words = tuple(str(tokenizer.id_to_token(i)) for i in ids)
     return Corpus(made["train"], made["valid"], words, digest.hexdigest())
+
+
+@functools.lru_cache(maxsize=2)
+def make_tokenizer(config: CorpusConfig) -> "Tokenizer":
+    """The sub-words of a text's training split; errors as of `make_corpus`."""
+    return train_tokenizer(list(paragraphs(read_lines(config.source, "train"))), config.vocabulary)
 
 
 def paragraphs(lines: Sequence[str]) -> Iterator[Paragraph]:

@@ -1,12 +1,45 @@
-"""Which fine-tuning runs each profile has."""
+"""Which fine-tuning runs each profile has, and the network that they start from.
 
-from typing import TYPE_CHECKING
+Source: Dodge et al. (arXiv 2002.06305, 2020), with tasks and sizes cut to the profile; the studies
+of one and two epochs and of set sizes are ours. `jobs` lists the runs and `get_episodes` reads
+their records or trains them, after pre-training the network if that is missing.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from esp_lib import checks
 from esp_lib.parameters import PROFILES
+from esp_lib.runs import RunRecord, config_key, results_folder
+from esp_lib.sweeps import Job, choose, get_records, missing
 
 if TYPE_CHECKING:
+    from esp_lib.finetune import FinetuneConfig
     from esp_lib.pretrain import PretrainConfig
+
+SEEDS = {"quick": (3, 3), "cpu": (10, 10), "paper": (25, 25)}  # first weights, data orders
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs of one kind."""
+
+    name: str  # of its records
+    label: str  # on figures
+    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of `FinetuneConfig`
+    crossed: bool = False  # all first weights by all data orders; else one by `ORDERS`
+    profiles: tuple[str, ...] = ("cpu", "paper")
+
+
+ORDERS = 5  # data orders of a study that is not crossed
+STUDIES = (
+    Study("sst2", "SST-2", {"task": "sst2", "examples": 8192, "max_len": 48}, crossed=True),
+    Study("cola", "CoLA", {"task": "cola", "examples": 8544, "max_len": 40}, crossed=True),
+    Study("rte", "RTE", {"task": "rte", "examples": 2464, "max_len": 64}, crossed=True),
+    Study("order", "sentence order", crossed=True, profiles=("quick",)),
+)
 
 
 def pretraining(profile: str) -> "PretrainConfig":
@@ -15,8 +48,6 @@ def pretraining(profile: str) -> "PretrainConfig":
     `paper` has the paper's BERT-tiny; `cpu` the sizes of Google's BERT-tiny (Turc et al., 2019).
     Masks are drawn anew each epoch, since here the network is to learn and not to memorize.
     """
-    from dataclasses import replace
-
     from esp_lib.bert import BertConfig
     from esp_lib.corpus import CorpusConfig
     from esp_lib.factors import base
@@ -37,3 +68,132 @@ def pretraining(profile: str) -> "PretrainConfig":
             validation_pairs=512,
         )
     return replace(base(profile), masking="dynamic")
+
+
+def base(profile: str) -> "FinetuneConfig":
+    """What all studies of a profile have in common."""
+    from esp_lib.finetune import FinetuneConfig
+
+    network = pretraining(profile)
+    if profile == "quick":
+        return FinetuneConfig(
+            pretraining=network,
+            task="order",
+            examples=256,
+            max_len=network.corpus.max_len,
+            epochs=2,
+            batch_size=16,
+            lr=1e-3,
+            evaluations=5,
+        )
+    return FinetuneConfig(pretraining=network)
+
+
+def jobs(profile: str) -> tuple[Job, ...]:
+    """All fine-tuning runs of a profile."""
+    checks.choice("profile", profile, PROFILES)
+    inits, orders = SEEDS[profile]
+    config = base(profile)
+    return tuple(
+        Job(
+            study.name,
+            profile,
+            seed,
+            replace(
+                config,
+                order_seeds=orders if study.crossed else ORDERS,
+                seed=seed,
+                **study.changes,
+            ),
+        )
+        for study in STUDIES
+        if profile in study.profiles
+        for seed in range(inits if study.crossed else 1)
+    )
+
+
+def pretraining_job(profile: str) -> Job:
+    """The run that makes the network."""
+    return Job("pretrained", profile, 0, pretraining(profile))
+
+
+def weights_path(profile: str) -> Path:
+    """Where the trained network lies; its name says which settings made it."""
+    key = config_key(pretraining(profile))
+    return results_folder() / "weights" / profile / f"pretrained-{key}.pt"
+
+
+def pretrain_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
+    """Pre-train the network; killed, it goes on from its last epoch when it is started again."""
+    import torch
+
+    from esp_lib.pretrain import pretrain
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the result must not depend on the machine
+    return pretrain(
+        job.config,
+        device,
+        name=job.name,
+        profile=job.profile,
+        checkpoint=results_folder() / "checkpoints" / job.profile / f"{job.label}.pt",
+        weights=weights_path(job.profile),
+        progress=progress,
+    )
+
+
+def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
+    """Fine-tune one run; it shows no progress of its own."""
+    import torch
+
+    from esp_lib.finetune import finetune, load_weights
+
+    if device == "cpu":
+        torch.set_num_threads(1)  # the result must not depend on the machine; runs share its cores
+    weights = load_weights(weights_path(job.profile))
+    return finetune(job.config, weights, device, name=job.name, profile=job.profile)
+
+
+def get_episodes(
+    profile: str,
+    names: Collection[str] | None = None,
+    *,
+    train: str = "auto",
+    device: str = "cpu",
+    workers: int = 0,
+    folder: Path | None = None,
+    report: Callable[[str], object] = print,
+) -> dict[str, list[RunRecord]]:
+    """The records of a profile's fine-tuning, by study; each list has one record a seed.
+
+    Where something has to be fine-tuned and the pre-trained network is missing, it is made first.
+
+    Args:
+        profile: "quick", "cpu" or "paper".
+        names: studies, by default all of the profile.
+        train: which are trained, as of `sweeps.get_records`.
+        device: where.
+        workers: runs at once; 0 is one for each core, and one on a GPU.
+        folder: of the records, by default `runs.results_folder()`.
+        report: takes a line on each run that ends.
+
+    Raises:
+        ValueError: an unknown study.
+        FileNotFoundError, DamagedRecord, SweepError: as of `sweeps.get_records`.
+    """
+    wanted = choose(jobs(profile), names)
+    folder = folder or results_folder()
+    reads_only = train == "no" or (train == "auto" and profile == "cpu")
+    if not reads_only and (train == "all" or missing(wanted, folder)):
+        first = [pretraining_job(profile)]
+        again = "missing" if weights_path(profile).is_file() else "all"
+        get_records(first, pretrain_job, train=again, device=device, folder=folder, report=report)
+    return get_records(
+        wanted,
+        train_job,
+        train=train,
+        device=device,
+        workers=workers,
+        folder=folder,
+        report=report,
+    )

@@ -5,17 +5,15 @@ the paper leaves out. A profile fixes the text and the sizes; a factor changes s
 baseline; `jobs` lists the runs and `get_runs` reads their records or trains them.
 """
 
-import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from esp_lib import checks
-from esp_lib.parameters import PROFILES, TRAIN
-from esp_lib.runs import RunRecord, load, results_folder
-from esp_lib.sweeps import Job, process_pool, same_config, sweep
+from esp_lib.parameters import PROFILES
+from esp_lib.runs import RunRecord, results_folder
+from esp_lib.sweeps import Job, choose, get_records
 
 if TYPE_CHECKING:
     from esp_lib.pretrain import PretrainConfig
@@ -217,74 +215,22 @@ def get_runs(
     Args:
         profile: "quick", "cpu" or "paper".
         names: factors, by default all of the profile.
-        train: "no" reads records only, "missing" trains those that are not on disk, "all" trains
-            all of them; "auto" is "no" for profile "cpu", whose records come with the book, and
-            "missing" for the others.
-        device: where to train.
+        train: which are trained, as of `sweeps.get_records`.
+        device: where.
         workers: runs at once; 0 is one for each core, and one on a GPU.
         folder: of the records, by default `runs.results_folder()`.
         report: takes a line on each run that ends.
 
     Raises:
         ValueError: an unknown factor.
-        FileNotFoundError: records are missing and are not to be trained.
-        DamagedRecord: a record is damaged and is not to be trained again.
+        FileNotFoundError, DamagedRecord, SweepError: as of `sweeps.get_records`.
     """
-    checks.choice("train", train, TRAIN)
-    folder = folder or results_folder()
-    wanted = jobs(profile)
-    if names is not None:
-        known = list(dict.fromkeys(job.name for job in wanted))
-        for name in names:
-            checks.choice("names", name, known)
-        wanted = tuple(job for job in wanted if job.name in names)
-    if train == "auto":
-        train = "no" if profile == "cpu" else "missing"
-    if train == "no":
-        records = [_read(job, folder) for job in wanted]
-    else:
-        records = _train(wanted, device, workers, folder, train == "all", report)
-    found: dict[str, list[RunRecord]] = {}
-    for record in records:
-        found.setdefault(record.name, []).append(record)
-    return found
-
-
-def _train(
-    wanted: Sequence[Job],
-    device: str,
-    workers: int,
-    folder: Path,
-    again: bool,
-    report: Callable[[str], object],
-) -> list[RunRecord]:
-    """The records of some runs, of which those are trained that are not on disk."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun: all processes train one run
-        first = os.environ.get("RANK") == "0"
-        run = partial(train_job, device=device, progress=first)
-        tell = report if first else _nothing
-        return sweep(wanted, run, folder, again=again, write=first, report=tell)
-    workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
-    run = partial(train_job, device=device, progress=workers == 1)
-    with process_pool(min(workers, len(wanted) or 1)) as pool:
-        return sweep(wanted, run, folder, executor=pool, again=again, report=report)
-
-
-def _nothing(line: str) -> None:
-    """A report that nobody reads."""
-
-
-def _read(job: Job, folder: Path) -> RunRecord:
-    try:
-        record = load(job.path(folder))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no record of {job.label} in {folder / job.profile}; "
-            f"python -m esp_lib runs train --profile {job.profile} trains what is missing"
-        ) from None
-    if not same_config(record, job):
-        raise FileNotFoundError(
-            f"the record of {job.label} in {folder / job.profile} was made with other settings; "
-            f"python -m esp_lib runs train --profile {job.profile} trains it again"
-        )
-    return record
+    return get_records(
+        choose(jobs(profile), names),
+        train_job,
+        train=train,
+        device=device,
+        workers=workers,
+        folder=folder,
+        report=report,
+    )

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,18 @@ from pathlib import Path
 from typing import Any
 
 from esp_lib import checks
+from esp_lib.parameters import TRAIN
 from esp_lib.runfile import as_mapping
-from esp_lib.runs import DamagedRecord, RunRecord, config_key, load, make_label, record_path, save
+from esp_lib.runs import (
+    DamagedRecord,
+    RunRecord,
+    config_key,
+    load,
+    make_label,
+    record_path,
+    results_folder,
+    save,
+)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,90 @@ def sweep(
     if failures:
         raise SweepError(failures)
     return [records[_place(job)] for job in jobs]
+
+
+def choose(jobs: Sequence[Job], names: Collection[str] | None) -> tuple[Job, ...]:
+    """The jobs of some names, by default all; ValueError for a name that none of them has."""
+    if names is None:
+        return tuple(jobs)
+    known = list(dict.fromkeys(job.name for job in jobs))
+    for name in names:
+        checks.choice("names", name, known)
+    return tuple(job for job in jobs if job.name in names)
+
+
+def get_records(
+    jobs: Sequence[Job],
+    train_job: Callable[..., RunRecord],
+    *,
+    train: str = "auto",
+    device: str = "cpu",
+    workers: int = 0,
+    folder: Path | None = None,
+    report: Callable[[str], object] = print,
+) -> dict[str, list[RunRecord]]:
+    """The records of some jobs, by name; each list has one record a seed.
+
+    Args:
+        jobs: the runs, all of one profile.
+        train_job: a function of a module that takes a job, `device` and `progress`, and trains it.
+        train: "no" reads records only, "missing" trains those that are not on disk, "all" trains
+            all of them; "auto" is "no" for profile "cpu", whose records come with the book, and
+            "missing" for the others.
+        device: where to train.
+        workers: runs at once; 0 is one for each core, and one on a GPU.
+        folder: of the records, by default `runs.results_folder()`.
+        report: takes a line on each run that ends.
+
+    Raises:
+        FileNotFoundError: records are missing and are not to be trained.
+        DamagedRecord: a record is damaged and is not to be trained again.
+        SweepError: at the end, if runs failed.
+    """
+    checks.choice("train", train, TRAIN)
+    folder = folder or results_folder()
+    if train == "no" or (train == "auto" and all(job.profile == "cpu" for job in jobs)):
+        records = [_read(job, folder) for job in jobs]
+    elif int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun: all processes train one run
+        first = os.environ.get("RANK") == "0"
+        run = partial(train_job, device=device, progress=first)
+        tell = report if first else _nothing
+        records = sweep(jobs, run, folder, again=train == "all", write=first, report=tell)
+    else:
+        workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
+        run = partial(train_job, device=device, progress=workers == 1)
+        with process_pool(min(workers, len(jobs) or 1)) as pool:
+            records = sweep(jobs, run, folder, executor=pool, again=train == "all", report=report)
+    found: dict[str, list[RunRecord]] = {}
+    for record in records:
+        found.setdefault(record.name, []).append(record)
+    return found
+
+
+def missing(jobs: Sequence[Job], folder: str | Path) -> list[Job]:
+    """The jobs without an intact record of their config in a folder of records."""
+    found = _on_disk(jobs, folder, _nothing)
+    return [job for job in jobs if _place(job) not in found]
+
+
+def _nothing(line: str) -> None:
+    """A report that nobody reads."""
+
+
+def _read(job: Job, folder: Path) -> RunRecord:
+    try:
+        record = load(job.path(folder))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no record of {job.label} in {folder / job.profile}; "
+            f"python -m esp_lib runs train --profile {job.profile} trains what is missing"
+        ) from None
+    if not same_config(record, job):
+        raise FileNotFoundError(
+            f"the record of {job.label} in {folder / job.profile} was made with other settings; "
+            f"python -m esp_lib runs train --profile {job.profile} trains it again"
+        )
+    return record
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:

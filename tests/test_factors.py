@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib import factors, measure
+from esp_lib import factors, measure, sweeps
 from esp_lib.bert import SMALL, TINY
 from esp_lib.factors import FACTORS, PROBED, base, get_runs, jobs, make_config
 from esp_lib.parameters import PROFILES
@@ -166,7 +166,7 @@ def trained(monkeypatch):
         return record_of(job, "trained")
 
     monkeypatch.setattr(factors, "train_job", train_job)
-    monkeypatch.setattr(factors, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+    monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
 
 
@@ -267,7 +267,7 @@ def test_under_torchrun_all_processes_train_and_the_first_writes(
 ):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", str(rank))
-    monkeypatch.setattr(factors, "process_pool", None)  # each process trains in itself
+    monkeypatch.setattr(sweeps, "process_pool", None)  # each process trains in itself
     lines: list[str] = []
     found = get_runs("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
     assert trained == BETA2  # in one order in all processes
