@@ -1,0 +1,235 @@
+"""Start many, stop early, continue some: the exact law against all subsets, one by one."""
+
+import re
+import time
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pytest
+
+from esp_lib.budget import (
+    Plan,
+    best_plan,
+    binomials,
+    budget,
+    compare,
+    error_reduction,
+    expected_best,
+    expected_full,
+    plans,
+    split_half,
+    start_many,
+)
+
+
+def synthetic(size=100, points=30, *, examples=872, seed=0, failing=0.2):
+    """Scores and losses (size, points) like those of fine-tuning; some episodes learn nothing.
+
+    Scores are shares of `examples`, so that there are ties. The pace, which decides early scores,
+    has nothing to do with what is reached.
+    """
+    rng = np.random.default_rng(seed)
+    done = np.arange(1, points + 1) / points
+    top = rng.normal(0.8, 0.02, size=(size, 1))
+    pace = rng.uniform(3, 12, size=(size, 1))
+    score = top - 0.3 * np.exp(-pace * done) + rng.normal(0, 0.006, size=(size, points))
+    lost = rng.random(size) < failing
+    score[lost] = 0.5 + rng.normal(0, 0.01, size=(lost.sum(), points))
+    loss = 1.2 - score + rng.normal(0, 0.02, size=score.shape)
+    return np.round(score * examples) / examples, loss
+
+
+def by_hand(score, loss, chosen, point, p, at):
+    """The best score that a plan finds when it draws these episodes."""
+    ranked = sorted(chosen, key=lambda i: (-score[i, point - 1], loss[i, point - 1], i))
+    seen = [score[i] for i in ranked[:p]] + [score[i, :point] for i in ranked[p:]]
+    return max(one.max() if at == "best" else one[-1] for one in seen)
+
+
+def small(rng, size, points):
+    """Records with many ties, in scores and in losses."""
+    levels = rng.integers(2, 8)
+    score = rng.integers(0, levels, size=(size, points)) / levels
+    return score, rng.integers(0, 3, size=(size, points)) / 2.0
+
+
+# ------------------------------------------------------------------------------------ the exact law
+
+
+@pytest.mark.parametrize("at", ["best", "end"])
+@pytest.mark.parametrize("seed", range(8))
+def test_law_is_the_mean_over_all_subsets(seed, at):
+    rng = np.random.default_rng(seed)
+    size, points = int(rng.integers(2, 8)), int(rng.integers(1, 5))
+    score, loss = small(rng, size, points)
+    for point in range(1, points + 1):
+        for t in range(1, size + 1):
+            for p in range(1, t + 1):
+                subsets = combinations(range(size), t)
+                found = [by_hand(score, loss, c, point, p, at) for c in subsets]
+                value = start_many(score, loss, t, point / points, p, at=at)
+                assert value == pytest.approx(np.mean(found), rel=1e-12)
+
+
+def test_law_of_many_episodes_agrees_with_draws():
+    score, loss = synthetic(625)
+    rng = np.random.default_rng(5)
+    draws = [rng.choice(625, 40, replace=False) for _ in range(3000)]
+    found = [by_hand(score, loss, c, 6, 5, "best") for c in draws]
+    error = np.std(found) / np.sqrt(len(found))
+    assert start_many(score, loss, 40, 0.2, 5) == pytest.approx(np.mean(found), abs=4 * error)
+
+
+@pytest.mark.parametrize("size", [3, 100, 625, 1000])
+def test_no_number_is_lost_with_many_episodes(size):
+    for k in (0, 1, size // 2, size):
+        exact = [float(comb(m, k)) for m in range(size + 1)]
+        np.testing.assert_allclose(binomials(size, k), exact, rtol=1e-12)
+    score = np.linspace(0, 1, size)[:, None]  # what is reached is the order: the best is continued
+    for t in {1, size // 2 + 1, size}:
+        for p in {1, (t + 1) // 2, t}:
+            best = (t * (size + 1) / (t + 1) - 1) / (size - 1)  # mean of the largest of t ranks
+            assert start_many(score, 1 - score, t, 1, p) == pytest.approx(best, rel=1e-11)
+
+
+def test_all_continued_is_full_training():
+    score, loss = synthetic(30)
+    for n in (1, 7, 30):
+        for f in (0.1, 0.5, 1.0):
+            assert start_many(score, loss, n, f, n) == pytest.approx(
+                expected_best(score.max(axis=1), n), rel=1e-12
+            )
+
+
+def test_expected_best_is_the_mean_over_all_subsets():
+    values = np.random.default_rng(0).integers(0, 5, size=9)
+    for n in range(1, 10):
+        exact = np.mean([max(c) for c in combinations(values, n)])
+        assert expected_best(values, n) == pytest.approx(exact, rel=1e-12)
+
+
+def test_stopped_episodes_count_with_what_they_reached():
+    score = np.array([[0.9, 0.2, 0.2, 0.2], [0.1, 0.3, 0.4, 0.5]])
+    loss = np.ones_like(score)
+    # the second is continued, and the first one's early checkpoint is kept
+    assert start_many(score, loss, 2, 0.5, 1) == 0.9
+    assert start_many(score, loss, 2, 0.5, 1, at="end") == 0.5
+
+
+def test_equal_scores_are_decided_by_loss_then_index():
+    score = np.array([[0.5, 0.6], [0.5, 0.7], [0.5, 0.8]])
+    assert start_many(score, np.array([[3.0, 0], [2, 0], [1, 0]]), 3, 0.5, 1) == 0.8
+    assert start_many(score, np.array([[1.0, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.6
+    assert start_many(score, np.array([[np.inf, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.7
+
+
+# ----------------------------------------------------------------------------- budgets and choosing
+
+
+def test_cost_is_the_articles():
+    assert budget(20, 0.25, 4) == 20 * 0.25 + 4 * 0.75
+    assert Plan(7, 1.0, 3).cost == 7
+    assert error_reduction(0.9, 0.8) == pytest.approx(0.5)
+    assert np.isnan(error_reduction(1.0, 1.0))
+
+
+@pytest.mark.parametrize("paid", [1, 2.5, 6.0, 9.999])
+def test_started_episodes_are_the_most_that_fit(paid):
+    for point in range(1, 11):
+        for t, p in plans(paid, point, 10, 12):
+            assert budget(t, point / 10, p) <= paid + 1e-9
+            assert t == 12 or budget(t + 1, point / 10, p) > paid
+            assert 1 <= p <= t
+
+
+def test_full_training_takes_whole_episodes_or_a_line_between_them():
+    reached = synthetic(20)[0].max(axis=1)
+    three, four = expected_best(reached, 3), expected_best(reached, 4)
+    assert expected_full(reached, 3.75) == three
+    assert expected_full(reached, 4 - 1e-12) == four
+    assert expected_full(reached, 3.75, interpolate=True) == pytest.approx(
+        0.25 * three + 0.75 * four
+    )
+    assert expected_full(reached, 99, interpolate=True) == reached.max()
+
+
+@pytest.mark.parametrize("paid", [1, 3, 4.5])
+def test_best_plan_is_the_best_of_all_that_fit(paid):
+    score, loss = synthetic(9, 6, seed=3)
+    outcome = best_plan(score, loss, paid)
+    values = {
+        (t, k, p): start_many(score, loss, t, k / 6, p)
+        for k in range(1, 7)
+        for t in range(1, 10)
+        for p in range(1, t + 1)
+        if budget(t, k / 6, p) <= paid + 1e-9
+    }
+    assert outcome.expected == pytest.approx(max(values.values()), rel=1e-12)
+    assert outcome.plan.cost <= paid + 1e-9
+    assert outcome.full == expected_full(score.max(axis=1), paid)
+    assert outcome.reduction >= 0  # full training is one of the plans
+    plan = outcome.plan
+    assert compare(score, loss, plan, paid) == outcome
+    assert values[plan.t, round(6 * plan.f), plan.p] == outcome.expected
+
+
+def test_plans_chosen_by_chance_do_not_hold_elsewhere():
+    rng = np.random.default_rng(0)
+    score = rng.random((8, 6, 10)) * 0.01  # nothing is known before the end
+    score[..., -1] = rng.random((8, 6))
+    first, second = split_half(score, rng.random(score.shape), 4, splits=5).reductions
+    assert first > 0.1
+    assert second < 0
+
+
+def test_plans_look_better_where_they_were_chosen():
+    score, loss = synthetic(100, seed=2)
+    held = split_half(score.reshape(10, 10, 30), loss.reshape(10, 10, 30), 5, splits=4)
+    assert len(held.chosen) == len(held.judged) == 8
+    for one, other in zip(held.chosen, held.judged, strict=True):
+        assert one.plan == other.plan
+        assert one.plan.t <= 50
+    first, second = held.reductions
+    assert first > second
+    again = split_half(score.reshape(10, 10, 30), loss.reshape(10, 10, 30), 5, splits=4)
+    assert again == held
+    for pair in (held.chosen[:2], held.chosen[2:4]):  # two halves of one split share no episode
+        assert len({one.expected for one in pair}) == 2
+
+
+@pytest.mark.timing
+def test_plans_of_625_episodes_are_found_in_seconds():
+    score, loss = synthetic(625)
+    start = time.perf_counter()
+    best_plan(score, loss, 10)
+    assert time.perf_counter() - start < 5
+
+
+# ---------------------------------------------------------------------------------------- bad input
+
+GOOD = np.full((4, 10), 0.5)
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: start_many(GOOD[0], GOOD[0], 1, 0.5, 1), "score must have the shape (episodes, eval"),
+    (lambda: start_many(GOOD, GOOD[:3], 1, 0.5, 1), "loss must have the shape of score, (4, 10)"),
+    (lambda: start_many(GOOD + 1, GOOD, 1, 0.5, 1), "score must be finite and in [-inf, 1], got"),
+    (lambda: start_many(GOOD * np.nan, GOOD, 1, 0.5, 1), "score must be finite"),
+    (lambda: start_many(np.zeros((1001, 1)), np.zeros((1001, 1)), 1, 1, 1), "1 to 1,000 episodes"),
+    (lambda: start_many(GOOD, GOOD, 5, 0.5, 1), "t must be an integer of at least 1 and at most 4"),
+    (lambda: start_many(GOOD, GOOD, 2, 0.5, 3), "t must be an integer of at least 3, got 2"),
+    (lambda: start_many(GOOD, GOOD, 2, 0.5, 0), "p must be an integer of at least 1, got 0"),
+    (lambda: start_many(GOOD, GOOD, 2, 0.25, 1), "f must be k / 10 for a whole k from 1 to 10"),
+    (lambda: start_many(GOOD, GOOD, 2, 0, 1), "f must be finite and in (0, 1], got 0"),
+    (lambda: start_many(GOOD, GOOD, 2, 0.5, 1, at="mean"), "at must be one of 'best', 'end'"),
+    (lambda: best_plan(GOOD, GOOD, 0.5), "budget must be finite and in [1, inf], got 0.5"),
+    (lambda: expected_best([0.5], 2), "n must be an integer of at least 1 and at most 1, got 2"),
+    (lambda: expected_full([0.5], 0), "budget must be finite and in [1, inf], got 0"),
+    (lambda: split_half(GOOD, GOOD, 1), "score and loss must have one shape (initializations"),
+    (lambda: split_half(GOOD[None], GOOD[None], 1), "at least 2 initializations, got (1, 4, 10)"),
+    (lambda: split_half(GOOD.reshape(2, 2, 10), GOOD.reshape(2, 2, 10), 1, splits=0), "splits"),
+])  # fmt: skip
+def test_bad_input_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        call()
