@@ -10,6 +10,7 @@ from esp_lib.widgets.sawtooth import SawtoothExplorer
 from esp_lib.widgets.similarity import SimilarityExplorer
 from esp_lib.widgets.two_samples import TwoSampleExplorer
 from esp_lib.widgets.why import WhyExplorer
+from esp_lib.widgets.your_run import YourRun
 
 __all__ = [
     "RecordedExplorer",
@@ -18,4 +19,5 @@ __all__ = [
     "SimilarityExplorer",
     "TwoSampleExplorer",
     "WhyExplorer",
+    "YourRun",
 ]
