@@ -60,7 +60,7 @@ function chooseLength(log, asked) {
   if (asked !== null) {
     if (!(asked >= 1 && Number.isFinite(asked))) {
       const bounds = "must be finite and in [1, inf]";
-      throw new RangeError(`steps_per_epoch ${bounds}, got ${formatG(asked, 17)}`);
+      throw new RangeError(`steps_per_epoch ${bounds}, got ${formatG(asked)}`);
     }
     const reasons = [];
     if (log.stepsPerEpoch && Math.abs(asked / log.stepsPerEpoch - 1) > 0.02) {
