@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from esp_lib import checks
 from esp_lib.bert import Bert, BertConfig
@@ -148,7 +149,11 @@ class Episodes:
             scores: Tensor = functional_call(self._network, weights, inputs)
             return scores
 
-        return vmap(one, in_dims=(0, *(3 * (0 if own else None,))))(self.weights, *batch[:3])
+        with sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused kernels
+            inputs_of = 0 if own else None
+            episodes = vmap(one, in_dims=(0, inputs_of, inputs_of, inputs_of))
+            scores: Tensor = episodes(self.weights, *batch[:3])
+            return scores
 
     def step(self, batch: Inputs, lr: float) -> Tensor:
         """Train each episode on its batch; returns the losses before it, (E,) in nats."""
