@@ -1,5 +1,6 @@
 """Start many, stop early, continue some: the exact law against all subsets, one by one."""
 
+import json
 import re
 import time
 from itertools import combinations
@@ -21,6 +22,8 @@ from esp_lib.budget import (
     split_half,
     start_many,
 )
+from esp_lib.widgets import BudgetExplorer
+from tests.test_widgets import module, run_node
 
 
 def synthetic(size=100, points=30, *, examples=872, seed=0, failing=0.2):
@@ -233,3 +236,131 @@ GOOD = np.full((4, 10), 0.5)
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+# ------------------------------------------------------------------------------------- the explorer
+
+
+def tasks(size=100, points=30):
+    """Episodes of three tasks: few ties, many, and scores that may be negative."""
+    cola, loss = synthetic(size, points, examples=10**6, seed=2)
+    return {
+        "SST-2": synthetic(size, points, seed=1),
+        "RTE": synthetic(size, points, examples=70, seed=3),
+        "CoLA": (2.5 * cola - 1.3, loss),
+    }
+
+
+def test_front_end_computes_as_the_library(node, tmp_path):
+    made = [BudgetExplorer(tasks()), BudgetExplorer(tasks(625)), BudgetExplorer(tasks(9, 4))]
+    data = [one for explorer in made for one in explorer.plot.data["tasks"]]
+    own = [task for explorer in made for task in explorer.tasks]
+    rng = np.random.default_rng(0)
+    plan_jobs, budget_jobs, example_jobs = [], [], []
+    for k, task in enumerate(own):
+        size, points = task.loss.shape
+        for _ in range(12):
+            t = int(rng.integers(1, size + 1))
+            plan_jobs.append([k, t, int(rng.integers(1, points + 1)) / points, 1 + t // 3])
+            example_jobs.append([k, int(rng.integers(2**32)), t, int(rng.integers(1, points + 1))])
+        plan_jobs += [[k, size, 1 / points, 1], [k, size, 1, size], [k, 1, 1 / points, 1]]
+        budget_jobs += [[k, b] for b in ((1, 2.5, min(10, size)) if size < 625 else (3,))]
+    jobs = {"tasks": data, "plans": plan_jobs, "budgets": budget_jobs, "examples": example_jobs}
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    module(tmp_path, "budget.js")
+    found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
+    for score, task in zip(found["score"], own, strict=True):
+        assert np.array_equal(np.reshape(score, task.loss.shape), task.score)
+    for (value, _), full, (k, t, f, p) in zip(
+        found["plans"], found["full"], plan_jobs, strict=True
+    ):
+        outcome = compare(own[k].score, own[k].loss, Plan(t, f, p), t)
+        assert value == pytest.approx(outcome.expected, rel=1e-10)
+        assert full == pytest.approx(outcome.full, rel=1e-10)
+    for (value, _), (k, paid) in zip(found["budgets"], budget_jobs, strict=True):
+        outcome = best_plan(own[k].score, own[k].loss, paid)
+        assert Plan(value["t"], value["f"], value["p"]) == outcome.plan
+        assert value["expected"] == pytest.approx(outcome.expected, rel=1e-10)
+    for drawn, (k, seed, t, point) in zip(found["examples"], example_jobs, strict=True):
+        explorer, task = made[k // 3], own[k]
+        explorer.set(task=task.label, t=t, f=point / task.loss.shape[1], draw=seed)
+        assert drawn == explorer.example.tolist()
+        assert len(set(drawn)) == t
+        at_stop = task.score[drawn, point - 1]
+        assert (np.diff(at_stop) <= 0).all()
+
+
+@pytest.mark.timing
+def test_front_end_answers_at_once(node, tmp_path):
+    explorer = BudgetExplorer(tasks(625))
+    jobs = {
+        "tasks": explorer.plot.data["tasks"],
+        "plans": [[k, t, f, 5] for f in (0.2, 0.5) for t in (10, 60, 600) for k in range(3)],
+        "budgets": [[0, 10], [2, 10], [2, 30]],
+        "examples": [],
+    }
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
+    module(tmp_path, "budget.js")
+    found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
+    assert np.median([ms for _, ms in found["plans"]]) < 50
+    assert max(ms for _, ms in found["budgets"]) < 3000
+
+
+def test_scores_travel_closely_and_lightly():
+    explorer = BudgetExplorer(tasks())
+    assert len(json.dumps(explorer.plot.data)) + len(explorer.static_figure()) < 80_000
+    for task, (score, _) in zip(explorer.tasks, tasks().values(), strict=True):
+        assert np.abs(task.score - score).max() < np.ptp(score) / 60_000
+
+
+def test_settings_reach_the_outcome_and_the_controls():
+    explorer = BudgetExplorer(tasks(), epochs=3, metric={"CoLA": "Matthews correlation"})
+    assert explorer.plot.data["tasks"][2]["metric"] == "Matthews correlation"
+    start = explorer.settings
+    assert (start["t"], start["p"], start["budget"]) == (23, 5, 10)
+    assert explorer.plan.cost <= 10
+    assert explorer.plan.f == 8 / 30
+    explorer.set(task="CoLA", t=12, f=0.25, p=40 // 2, draw=7)
+    assert explorer.plan == Plan(12, 8 / 30, 12)  # the nearest evaluation; no more than are started
+    assert explorer.plot.t_text == "12"
+    outcome = explorer.outcome
+    assert outcome.budget == 12  # what the plan costs
+    assert outcome.full == pytest.approx(outcome.expected)
+    best = explorer.take_best_plan()
+    assert explorer.plan == best.plan
+    assert explorer.outcome == best
+    assert best.expected > outcome.expected
+    assert BudgetExplorer({"one": tasks()["RTE"]}).settings.keys() == start.keys() - {"task"}
+
+
+def test_static_figure_shows_the_example():
+    explorer = BudgetExplorer(tasks(), t=9, p=3)
+    html = explorer.static_figure()
+    assert html.count("fill:none") == 10
+    assert html.count("--esp-grey") == 6
+    assert html.count("best found") == 2  # in the drawing and in its text
+    assert "accuracy against epoch: best found" in html
+
+
+ONE = synthetic(4, 6)
+
+
+@pytest.mark.parametrize(("given", "options", "message"), [
+    ({}, {}, "episodes must be one task or more"),
+    ([ONE], {}, "episodes must be one task or more"),
+    ({" ": ONE}, {}, "episodes must have labels of text, got ' '"),
+    ({"a": ONE[0]}, {}, "episodes['a'] must be (score, loss)"),
+    ({"a": (ONE[0] + 1, ONE[1])}, {}, "episodes['a'] must be (score, loss): score must be finite"),
+    ({"a": (ONE[0][:1], ONE[1][:1])}, {}, "of 2 episodes or more, got [(1, 6)]"),
+    ({"a": ONE, "b": synthetic(5, 6)}, {}, "one shape for all tasks, of 2 episodes or more, got"),
+    ({"a": ONE}, {"epochs": 0}, "epochs must be finite and in (0, inf], got 0"),
+    ({"a": ONE}, {"metric": {"b": "F1"}}, "metric must be of ['a'], got ['b']"),
+    ({"a": ONE}, {"name": "My own"}, "name must be small letters, digits and '-'"),
+    ({"a": ONE}, {"t": 5}, "t must be a whole number of at least 1 and at most 4, got 5"),
+    ({"a": ONE}, {"f": 0.1}, "f must be a number of at least 0.166667 and at most 1, got 0.1"),
+    ({"a": ONE}, {"budget": 5}, "budget must be a number of at least 1 and at most 4, got 5"),
+    ({"a": ONE}, {"task": "a"}, "settings must be among t, f, p, budget, draw, got 'task'"),
+])  # fmt: skip
+def test_bad_episodes_and_settings_are_refused_by_name(given, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        BudgetExplorer(given, **options)

@@ -4,6 +4,7 @@ The same explorer is live in Jupyter, where its values are at hand in Python, an
 page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
+from esp_lib.widgets.budget import BudgetExplorer
 from esp_lib.widgets.recorded import RecordedExplorer
 from esp_lib.widgets.recorded_data import Recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
@@ -13,6 +14,7 @@ from esp_lib.widgets.why import WhyExplorer
 from esp_lib.widgets.your_run import YourRun
 
 __all__ = [
+    "BudgetExplorer",
     "RecordedExplorer",
     "Recording",
     "SawtoothExplorer",

@@ -21,7 +21,7 @@ LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 40
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: finite points are joined; `color` is one of the book's."""
+    """One curve: finite points are joined; `color` is one of the book's, "" is no label."""
 
     x: ArrayLike
     y: ArrayLike
@@ -88,8 +88,9 @@ def line_figure(
         color = f"var(--esp-{line.color},{COLORS[line.color]})"
         look = "stroke-width:1.5;stroke-opacity:.55" if line.faint else "stroke-width:2"
         parts.append(f'<path d="M{path}" style="fill:none;stroke:{color};{look}"/>')
-    parts.extend(_labels(seen, to_y))
-    alt = escape(f"{y_label} against {x_label}: {', '.join(line.label for line in lines)}")
+    parts.extend(_labels([line for line in seen if line.label], to_y))
+    names = ", ".join(line.label for line in lines if line.label)
+    alt = escape(f"{y_label} against {x_label}: {names}")
     return (
         f'<figure class="esp-figure esp-fallback" data-for="{name}">'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{alt}"'

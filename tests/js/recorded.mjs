@@ -7,7 +7,8 @@ import { pathToFileURL } from "node:url";
 
 const [folder, jobsPath] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)));
-const { unpack, view } = await load("recorded");
+const { view } = await load("recorded");
+const { unpack } = await load("packed");
 const { spread } = await load("chart");
 const { views, spreads } = JSON.parse(readFileSync(jobsPath, "utf8"));
 

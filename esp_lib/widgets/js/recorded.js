@@ -3,20 +3,9 @@
 
 import { createChart, tightAxis } from "./chart.js";
 import { mountExplorer } from "./explorer.js";
+import { unpack } from "./packed.js";
 import { measureDrawn, measureWindows, skipped } from "./recorded_tooth.js";
 import { windows } from "./windows.js";
-
-const MISSING = 65535; // the code of a loss that is not finite
-
-/** Losses from blocks of 16-bit codes, each block on its own grid: low + unit * code. */
-export function unpack({ codes, block, low, unit }) {
-  const text = atob(codes);
-  return Float64Array.from({ length: text.length / 2 }, (_, k) => {
-    const code = text.charCodeAt(2 * k) + 256 * text.charCodeAt(2 * k + 1);
-    const at = Math.floor(k / block);
-    return code === MISSING ? NaN : low[at] + unit[at] * code;
-  });
-}
 
 /** Smoothing as the paper's published script has it; `c` = 1 leaves the points as they are. */
 export function smooth(y, c) {

@@ -1,0 +1,212 @@
+"""Explorer of start many, stop early, continue some, over recorded fine-tuning episodes.
+
+Source: Dodge et al. (arXiv 2002.06305, 2020), section 5; `esp_lib.budget` has the exact means.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from esp_lib import checks
+from esp_lib.budget import Outcome, Plan, best_plan, check_episodes, compare
+from esp_lib.orders import shuffle_rows
+from esp_lib.threefry import STREAM_ORDER, word_rows
+from esp_lib.widgets.base import Explorer
+from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
+from esp_lib.widgets.recorded_data import Packed, pack
+
+BUDGETS = 30  # fully trained episodes: the largest budget, that of the article
+START = 10  # the budget at the start
+STOP = 0.25  # f at the start: the article recommends 0.2 to 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class TaskEpisodes:
+    """Recorded episodes of one task, as they travel with the page."""
+
+    label: str
+    metric: str
+    packed: Packed  # scores, episode after episode
+    loss: NDArray[np.float64]  # (N, P)
+
+    @property
+    def score(self) -> NDArray[np.float64]:
+        """(N, P), rounded to 16 bits of the task's range."""
+        return self.packed.values.reshape(self.loss.shape)
+
+    def order(self, point: int) -> NDArray[np.intp]:
+        """Episodes from the best to the worst at evaluation `point`, counted from 1."""
+        return check_episodes(self.score, self.loss).order(point)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same in JSON's types, for the front end; of the losses only what they decide."""
+        size, points = self.loss.shape
+        order = np.array([self.order(point) for point in range(1, points + 1)], "<u2")
+        return {
+            "label": self.label,
+            "metric": self.metric,
+            "size": size,
+            "points": points,
+            "score": self.packed.as_json(),
+            "order": base64.b64encode(order.tobytes()).decode("ascii"),
+        }
+
+
+class BudgetExplorer(Explorer):
+    """Plans (t, f, p) for recorded episodes: what they find on average, what they cost.
+
+    Scores travel as 16-bit integers: 5.4 bytes an evaluation with the order of the episodes.
+
+    Args:
+        episodes: for each task its (score, loss), both (N, P): validation scores, at most 1, and
+            losses of N episodes at P equally spaced evaluations, the last at the end. All tasks
+            have the same N, 2 to 1,000, and P.
+        epochs: of an episode.
+        metric: what the score of a task is, by default "accuracy".
+        name: of the explorer, in links; the explorers of a page need different ones.
+        **settings: `task`, `t`, `f` (the nearest evaluation is taken), `p`, `budget` (in fully
+            trained episodes), `draw` (the seed of the example).
+
+    Raises:
+        ValueError: episodes that are not as above, an unknown setting, or a value that is not
+            allowed.
+    """
+
+    script = "budget"
+    caption = (
+        "Validation score of fine-tuning episodes against epochs, for one draw: some are stopped "
+        "early (grey), the best of them are continued. With JavaScript this figure is live."
+    )
+
+    def __init__(
+        self,
+        episodes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+        *,
+        epochs: float = 3,
+        metric: Mapping[str, str] | None = None,
+        name: str = "budget",
+        **settings: Any,
+    ) -> None:
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
+        self.name = name
+        self.epochs = float(checks.real("epochs", epochs, low=0, low_open=True))
+        self.tasks = _check(episodes, metric or {})
+        self.field_list = self._make_fields()
+        self.defaults = self._make_defaults()
+        self.data = {"epochs": self.epochs, "tasks": [one.as_json() for one in self.tasks]}
+        super().__init__(**settings)
+
+    @property
+    def task(self) -> TaskEpisodes:
+        """The task in force."""
+        chosen = self.settings.get("task", self.tasks[0].label)
+        return next(one for one in self.tasks if one.label == chosen)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in force: f is that of an evaluation, and p at most t."""
+        now: dict[str, Any] = self.settings
+        points = self.task.loss.shape[1]
+        point = max(1, math.floor(now["f"] * points + 0.5))
+        return Plan(now["t"], point / points, min(now["p"], now["t"]))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The plan beside full training for the budget, or for what the plan costs if more."""
+        paid = max(float(self.settings["budget"]), self.plan.cost)  # type: ignore[arg-type]
+        return compare(self.task.score, self.task.loss, self.plan, paid)
+
+    @property
+    def example(self) -> NDArray[np.intp]:
+        """Episodes of the example (t,), from the best to the worst where they may be stopped."""
+        now: dict[str, Any] = self.settings
+        size, points = self.task.loss.shape
+        words = word_rows(now["draw"], STREAM_ORDER, 1, now["t"])
+        order = self.task.order(round(self.plan.f * points))
+        return order[np.isin(order, shuffle_rows(words, size)[0])]
+
+    def take_best_plan(self) -> Outcome:
+        """Set t, f and p to the plan that finds most for the budget, as the button does."""
+        budget: Any = self.settings["budget"]
+        best = best_plan(self.task.score, self.task.loss, budget)
+        self.set(t=best.plan.t, f=best.plan.f, p=best.plan.p)
+        return best
+
+    def static_figure(self) -> str:
+        """HTML of a figure that stands in where the explorer can't run."""
+        score, plan, drawn = self.task.score, self.plan, self.example
+        points = score.shape[1]
+        x = np.arange(1, points + 1) / points * self.epochs
+        stop = round(plan.f * points)
+        seen = [points if rank < plan.p else stop for rank in range(plan.t)]
+        best = max(range(plan.t), key=lambda rank: score[drawn[rank], : seen[rank]].max())
+        lines = []
+        for rank in [*reversed(range(plan.t)), best]:
+            y = score[drawn[rank], : seen[rank]]
+            color = "blue" if rank < plan.p else "grey"
+            lines.append(Line(x[: seen[rank]], y, color, "", faint=True))
+        lines[-1] = Line(lines[-1].x, lines[-1].y, "orange", "best found")
+        return line_figure(
+            self.name, lines, "epoch", self.task.metric, self.caption,
+            boundaries=range(1, math.ceil(self.epochs)), from_zero=False,
+        )  # fmt: skip
+
+    def _make_fields(self) -> tuple[Field, ...]:
+        size, points = self.tasks[0].loss.shape
+        most = min(BUDGETS, size)
+        fields: list[Field] = [
+            Number("t", "t, started", 1, size, step=1, integer=True),
+            Number("f", "f, stop at", rounded(1 / points), 1, step=1 / points),
+            Number("p", "p, continued", 1, most, step=1, integer=True),
+            Number("budget", "Budget", 1, most, step=1),
+            Number("draw", "Example draw", 0, 2**32 - 1, integer=True),
+        ]
+        if len(self.tasks) > 1:
+            fields.insert(0, Choice("task", "Task", tuple(one.label for one in self.tasks)))
+        return tuple(fields)
+
+    def _make_defaults(self) -> Settings:
+        size, points = self.tasks[0].loss.shape
+        budget = min(START, size // 2)
+        f = max(1, round(STOP * points)) / points
+        p = max(1, budget // 2)  # half the budget, as the article recommends
+        t = min(size, math.floor((budget - p * (1 - f)) / f + 1e-9))
+        start: Settings = {"t": t, "f": rounded(f), "p": p, "budget": float(budget), "draw": 0}
+        return {"task": self.tasks[0].label, **start} if len(self.tasks) > 1 else start
+
+
+def _check(
+    episodes: Mapping[str, tuple[ArrayLike, ArrayLike]], metric: Mapping[str, str]
+) -> tuple[TaskEpisodes, ...]:
+    if not isinstance(episodes, Mapping) or not episodes:
+        raise ValueError(f"episodes must be one task or more, got {episodes!r}")
+    if unknown := set(metric) - set(episodes):
+        raise ValueError(f"metric must be of {list(episodes)}, got {sorted(unknown)}")
+    tasks = []
+    for label, records in episodes.items():
+        if not isinstance(label, str) or not label.strip():
+            raise ValueError(f"episodes must have labels of text, got {label!r}")
+        try:
+            score, loss = records
+            checked = check_episodes(score, loss)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"episodes[{label!r}] must be (score, loss): {error}") from None
+        packed = pack(checked.score.ravel(), checked.score.size)
+        tasks.append(TaskEpisodes(label, metric.get(label, "accuracy"), packed, checked.loss))
+    shapes = {one.loss.shape for one in tasks}
+    if len(shapes) > 1 or tasks[0].loss.shape[0] < 2:
+        raise ValueError(
+            f"episodes must have one shape for all tasks, of 2 episodes or more, "
+            f"got {sorted(shapes)}"
+        )
+    return tuple(tasks)
