@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 ROW = 0.3  # inches a row
-APART = 0.2  # rows between two dots of one row
+APART = 0.28  # rows between two dots of one row
 
 
 class Dot(NamedTuple):

@@ -118,6 +118,12 @@ SCHEMAS: dict[str, dict[str, Parameter]] = {
         "profile": PROFILE,
         "device": DEVICE,
     },
+    "09_optimizers": {
+        "epochs": Parameter(10, low=4, high=200),
+        "num_seeds": Parameter(8, low=2, high=256),
+        "lr": Parameter(0.06, low=0.0, high=1.0, open_low=True),
+        "profile": PROFILE,
+    },
 }
 
 
