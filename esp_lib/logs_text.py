@@ -75,7 +75,7 @@ def read_text(lines: list[str]) -> Table:
     rows = bad = 0
     epoch = ""
     for line in lines:
-        parts = NUMBER.split(line[:MAX_LINE])
+        parts = NUMBER.split(line[:MAX_LINE].replace("#", " "))  # a form's # is a number
         form = "#".join(parts[::2])
         if form not in forms:
             if len(forms) >= MAX_FORMS:

@@ -191,6 +191,24 @@ def test_text_in_windows_encoding():
     assert parse_log(text.encode("utf-16")).loss.tolist() == [2.5, 2.25]
 
 
+def test_a_hash_before_a_number_is_no_number():
+    log = parse_log("step #5 loss 3\n# step # 6 loss # 2\n")
+    assert log.steps.tolist() == [5, 6]
+    assert log.loss.tolist() == [3, 2]
+
+
+def test_booleans_are_no_losses():
+    for data in ('{"loss": [true, 2.0, 3]}', '[{"loss": true}, {"loss": 2}, {"loss": 3}]'):
+        assert parse_log(data).loss.tolist() == [2, 3]
+
+
+def test_an_epoch_is_no_shorter_than_a_step():
+    beside = parse_log("step,epoch,loss,val_loss\n5,1.0,2,\n5,1.5,,3\n")
+    assert beside.steps_per_epoch is None
+    short = parse_log("step,epoch,loss\n1,0,2\n2,7,2\n3,14,2\n")
+    assert short.steps_per_epoch is None
+
+
 # ------------------------------------------------------------------------------------- bad input
 
 BAD = {
@@ -198,6 +216,7 @@ BAD = {
     "blank": (b"\n \n\t\n", "empty"),
     "binary": (b"\x00\x01\x02" * 50, "binary"),
     "compressed": (b"\x1f\x8b\x08" + b"x" * 50, "compressed"),
+    "a comment alone": (b"#5", "no line reads as a loss"),
     "words": (b"hello world\nnothing here\n", "no line reads as a loss"),
     "cut off JSON": (b'{"log_history": [{"loss": 1.5, "step"', "not valid JSON"),
     "deep JSON": (b"[" * 100_000, "nested too deeply"),
