@@ -90,10 +90,16 @@ def draw_both(log: Log, d: Diagnosis, title: str) -> "Figure":
     return figure
 
 
-def compact(log: Log, d: Diagnosis, title: str) -> "Axes":
-    """A small panel for comparing logs: the last three epochs, and all of them as logged, folded.
+def compact(log: Log, d: Diagnosis, title: str, last: float = 3) -> "Axes":
+    """A small panel for comparing logs: the last epochs, and all of them as logged, folded.
 
     Unlike the diagnosis's own, this tooth is folded before anything in the log is undone.
+
+    Args:
+        log: what was read.
+        d: its diagnosis; the length of its epochs is known.
+        title: above the panel.
+        last: how many epochs are drawn.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -104,7 +110,7 @@ def compact(log: Log, d: Diagnosis, title: str) -> "Axes":
     with mpl.rc_context(figures.STYLE):
         figure = Figure(figsize=COMPACT)
         left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
-        draw_loss(left, log, d, last=3).set_title(title)
+        draw_loss(left, log, d, last).set_title(title)
         draw_tooth(right, seen.phase, seen.profile).set(xlabel="phase", xticks=[0, 1])
         for ax in (left, right):
             ax.locator_params(axis="y", nbins=4)
