@@ -16,9 +16,9 @@ from esp_lib.example_logs import example_logs
 from esp_lib.logs import parse_log
 from esp_lib.synthetic_logs import RIGHT, as_log, make
 from esp_lib.widgets import YourRun
-from esp_lib.widgets._assets import bundle
 from esp_lib.widgets.your_run import SOURCES
 from tests.conftest import ROOT
+from tests.page_worker import close, page_answers
 from tests.test_widgets import module
 
 EXAMPLES = example_logs()
@@ -70,46 +70,10 @@ def test_static_figure_names_the_command():
     assert page.count("esp-boundary") == 6
 
 
-def answers(node, tmp_path, jobs):
-    """What the page's worker answers: one job after the other, in Node."""
-    (tmp_path / "worker.js").write_text(bundle("your_run_worker.js"), encoding="utf-8")
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    code = """
-      const fs = require("node:fs");
-      const [worker, jobs] = process.argv.slice(1).map((path) => fs.readFileSync(path, "utf8"));
-      const out = [];
-      globalThis.self = { postMessage: (answer) => out.push(answer) };
-      new Function(worker)();
-      for (const { text, ...options } of JSON.parse(jobs)) {
-        self.onmessage({ data: { data: new TextEncoder().encode(text).buffer, ...options } });
-      }
-      const plain = (key, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
-      console.log(JSON.stringify(out, plain));
-    """
-    command = [node, "-e", code, str(tmp_path / "worker.js"), str(tmp_path / "jobs.json")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8")
-    return json.loads(done.stdout)
-
-
-def close(one, other):
-    """Whether two JSON values are the same, numbers to a billionth."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(close(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(close, one, other))
-    if isinstance(one, int | float) and not isinstance(one, bool):
-        return other is not None and one == pytest.approx(other, rel=1e-9, abs=1e-12)
-    return one == other
-
-
 def test_the_page_says_what_the_command_says(node, tmp_path):
-    words = YourRun().words["report"]
-    given = [(example.text, example.steps_per_epoch) for example in EXAMPLES]
-    given += [(EXAMPLES[1].text, 90), (EXAMPLES[0].text.replace("epoch", "x"), None)]
-    jobs = [
-        {"text": text, "read": {}, "stepsPerEpoch": steps, "words": words} for text, steps in given
-    ]
-    for (text, steps), answer in zip(given, answers(node, tmp_path, jobs), strict=True):
+    jobs = [(example.text, {}, example.steps_per_epoch) for example in EXAMPLES]
+    jobs += [(EXAMPLES[1].text, {}, 90), (EXAMPLES[0].text.replace("epoch", "x"), {}, None)]
+    for (text, _, steps), answer in zip(jobs, page_answers(node, tmp_path, jobs), strict=True):
         log = parse_log(text)
         expected = diagnose(log, steps)
         found = answer["found"]
@@ -119,18 +83,14 @@ def test_the_page_says_what_the_command_says(node, tmp_path):
 
 
 def test_the_worker_refuses_in_a_sentence(node, tmp_path):
-    words = YourRun().words["report"]
     jobs = [
-        {"text": text, "read": read, "stepsPerEpoch": None, "words": words}
-        for text, read in (
-            ("", {}), ("a,b\n1,2\n", {}), ("loss\n1\n2\n", {"column": "nothing"}),
-            ("loss 1\n", {"pattern": "("}),
-        )
+        ("", {}, None), ("a,b\n1,2\n", {}, None), ("loss\n1\n2\n", {"column": "x"}, None),
+        ("loss 1\n", {"pattern": "("}, None),
     ]  # fmt: skip
-    refused = [answer["refused"] for answer in answers(node, tmp_path, jobs)]
-    expected = ("is empty", "no column reads as a training loss", "no column 'nothing'", "pattern")
-    for words_of, sentence in zip(expected, refused, strict=True):
-        assert words_of in sentence
+    refused = [answer["refused"] for answer in page_answers(node, tmp_path, jobs)]
+    expected = ("is empty", "no column reads as a training loss", "no column 'x'", "pattern")
+    for words, sentence in zip(expected, refused, strict=True):
+        assert words in sentence
         assert "undefined" not in sentence
 
 

@@ -21,9 +21,9 @@ from esp_lib.synthetic_logs import RIGHT
 from esp_lib.widgets import YourRun
 from tests.browsing import explorer, state, wait_for
 from tests.conftest import ROOT, require
+from tests.page_worker import close
 from tests.test_pages import AXE
 from tests.test_recorded_browser import BUNDLE, PAGE
-from tests.test_your_run import close
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
