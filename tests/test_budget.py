@@ -1,10 +1,12 @@
 """Start many, stop early, continue some: the exact law against all subsets, one by one."""
 
 import json
+import os
 import re
 import time
 from itertools import combinations
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from esp_lib.budget import (
     split_half,
     start_many,
 )
+from esp_lib.published import FINETUNING_SEEDS, finetuning_scores
 from esp_lib.widgets import BudgetExplorer
 from tests.test_widgets import module, run_node
 
@@ -236,6 +239,23 @@ GOOD = np.full((4, 10), 0.5)
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call()
+
+
+# --------------------------------------------------------------------------------------- published
+
+
+@pytest.mark.skipif("ESP_SHARED" not in os.environ, reason="ESP_SHARED names no folder")
+def test_published_scores_are_the_articles():
+    (path,) = (Path(os.environ["ESP_SHARED"]) / "seeds").glob("002_*.txt")
+    article = re.sub(r"[*$]|</?sup>\d*", "", path.read_text("utf-8"))
+    assert r"3 \times 25^2 + 15^2" in article
+    assert sum(n**2 for n in FINETUNING_SEEDS.values()) == 2100
+    table = article[article.index("BERT (Phang") : article.index("Training BERT multiple")]
+    printed = sorted(float(value) for value in re.findall(r"\d\d\.\d", table))
+    own = sorted(100 * v for row in finetuning_scores().values() for v in row.values())
+    assert own == pytest.approx(printed)
+    ours = finetuning_scores()["BERT (Dodge et al., 2020)"]
+    assert list(ours.values()) == [0.914, 0.773, 0.676, 0.951]
 
 
 # ------------------------------------------------------------------------------------- the explorer

@@ -8,6 +8,12 @@ Source: the notebooks of https://github.com/qiliuchn/training-loss-pattern (Liu 
 `cos_sim_beta2_0p8.csv`, stored with the sign of minus the update. `bert_tiny.csv` has the six
 curves of Fig. 2 (b), read off the paths of the published vector graphic; points on a straight line
 between their neighbours are not in it, since the plotting library drops them.
+
+`finetuning.csv` is of another paper, Dodge et al. (arXiv 2002.06305, 2020): its Table 1, the best
+validation scores in per cent of BERT fine-tuned with many seeds and of earlier and larger models,
+as reprinted with the numbers of seeds below in J. Vetterle, "How to make the most out of BERT
+finetuning" (Towards Data Science, 20 April 2020). MRPC has the mean of accuracy and F1, CoLA
+Matthews correlation, the others accuracy.
 """
 
 import csv
@@ -25,6 +31,12 @@ Array = NDArray[np.float64]
 # epoch for this run; at 1,327 every point is a whole multiple of its 50 steps, at 1,323 it is not.
 BERT_TINY_STEPS = 1327  # steps an epoch
 BERT_TINY_EVERY = 50  # steps averaged for one point
+
+# Of Dodge et al.: so many seeds of first weights, and as many of data orders, all crossed.
+FINETUNING_SEEDS = {"MRPC": 25, "RTE": 25, "CoLA": 25, "SST": 15}
+FINETUNING_EPOCHS = 3
+FINETUNING_EVALUATIONS = 10  # an epoch
+FINETUNING_STOP = (0.2, 0.3)  # f of the best plans, in the article's words "20-30 %"
 
 
 class PublishedRun(NamedTuple):
@@ -97,3 +109,14 @@ def bert_tiny(series: str) -> tuple[NDArray[np.int64], Array]:
         names = sorted({row["series"] for row in rows("bert_tiny")})
         raise ValueError(f"series must be one of {', '.join(names)}, got {series!r}")
     return np.array(list(found)) * BERT_TINY_EVERY, np.array(list(found.values()))
+
+
+def finetuning_scores() -> dict[str, dict[str, float]]:
+    """Best validation scores, {model: {task: score in [0, 1]}}; "BERT (Dodge et al., 2020)" theirs.
+
+    The tasks are those of `FINETUNING_SEEDS`.
+    """
+    return {
+        row["model"]: {task: round(float(row[task]) / 100, 3) for task in FINETUNING_SEEDS}
+        for row in rows("finetuning")
+    }

@@ -31,7 +31,7 @@ export function read({ label, metric, size, points, score, order }) {
 
 const number = (value) => value.toFixed(4).replace(/^-/, "\u2212");
 const amount = (value) => String(Number(value.toFixed(2)));
-const counted = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const counted = (n, one) => `${n} ${one}${Number(n) === 1 ? "" : "s"}`;
 
 /** Curves of some episodes as one line with gaps: each until evaluation `point`. */
 function curvesOf({ score, points }, episodes, point, epochs) {
@@ -108,7 +108,8 @@ function sentenceOf({ t, p, point, points, paid, used, budget, found, full, whol
     ? `Starting ${t} and continuing the best ${p === 1 ? "one" : p} after ${counted(stop, "epoch")}`
     : `Training ${counted(t, "episode")} to the end`;
   const than = `${counted(whole, "episode")} trained fully find${whole === 1 ? "s" : ""} ${number(full)}`;
-  const share = reduction === null ? "" : `: ${number(Math.abs(100 * reduction)).slice(0, -3)} % ${reduction < 0 ? "more" : "less"} error`;
+  const percent = Math.abs(100 * (reduction ?? 0)).toFixed(1);
+  const share = reduction === null ? "" : `: ${percent} % ${reduction < 0 ? "more" : "less"} error`;
   const over = used > budget + 1e-9
     ? `This plan costs ${amount(used)} fully trained episodes, more than the budget of ${amount(budget)}; it is compared with full training for ${amount(paid)}. `
     : "";
