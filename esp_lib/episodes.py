@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from esp_lib.finetune import FinetuneConfig
     from esp_lib.pretrain import PretrainConfig
 
-SEEDS = {"quick": (3, 3), "cpu": (10, 10), "paper": (25, 25)}  # first weights, data orders
+SEEDS = {"quick": (3, 3), "cpu": (6, 6), "paper": (25, 25)}  # first weights, data orders
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,27 @@ class Study:
     profiles: tuple[str, ...] = ("cpu", "paper")
 
 
-ORDERS = 5  # data orders of a study that is not crossed
+ORDERS = 3  # data orders of a study that is not crossed
+SST2 = {"task": "sst2", "max_len": 48}
 STUDIES = (
-    Study("sst2", "SST-2", {"task": "sst2", "examples": 8192, "max_len": 48}, crossed=True),
-    Study("cola", "CoLA", {"task": "cola", "examples": 8544, "max_len": 40}, crossed=True),
+    Study("sst2", "SST-2", {**SST2, "examples": 8192}, crossed=True),
+    Study("one-epoch", "one epoch", {**SST2, "epochs": 1, "schedule": "constant"}),
+    Study("two-epochs", "two epochs", {**SST2, "epochs": 2, "schedule": "constant"}),
+    Study("one-epoch-linear", "one epoch, falling rate", {**SST2, "epochs": 1}),
+    Study("two-epochs-linear", "two epochs, falling rate", {**SST2, "epochs": 2}),
     Study("rte", "RTE", {"task": "rte", "examples": 2464, "max_len": 64}, crossed=True),
+    Study("cola", "CoLA", {"task": "cola", "examples": 2048, "max_len": 40}, crossed=True),
+    *(
+        Study(
+            f"size-{examples}",
+            f"{examples:,} examples",
+            {**SST2, "examples": examples, "epochs": 8, "schedule": "constant", "evaluations": 4},
+        )
+        for examples in (128, 512, 2048, 8192)
+    ),
     Study("order", "sentence order", crossed=True, profiles=("quick",)),
 )
+CROSSED = tuple(study.name for study in STUDIES if study.crossed)
 
 
 def pretraining(profile: str) -> "PretrainConfig":
@@ -60,9 +74,9 @@ def pretraining(profile: str) -> "PretrainConfig":
             model=BertConfig(
                 vocabulary=8000, hidden=128, feed_forward=512, heads=2, blocks=2, positions=64
             ),
-            epochs=12,
+            epochs=8,
             masking="dynamic",
-            lr=4e-4,
+            lr=1e-3,
             schedule="linear",
             validate_every=250,
             validation_pairs=512,
@@ -86,7 +100,7 @@ def base(profile: str) -> "FinetuneConfig":
             lr=1e-3,
             evaluations=5,
         )
-    return FinetuneConfig(pretraining=network)
+    return FinetuneConfig(pretraining=network, examples=4096, lr=6e-4)
 
 
 def jobs(profile: str) -> tuple[Job, ...]:
