@@ -12,11 +12,15 @@ import re
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from esp_lib.lineage import runs_of, seeds_of
 from esp_lib.parameters import SCHEMAS, check_parameters
 
 if TYPE_CHECKING:
@@ -29,10 +33,12 @@ class Page:
 
     text: str
     mime: str = "text/html"
+    record: Mapping[str, Any] = field(default_factory=dict)  # the same for `ledger.read_notebook`
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         plain = re.sub(r"<[^>]+>", " ", self.text) if self.mime == "text/html" else self.text
-        return {self.mime: self.text, "text/plain": html.unescape(plain)}
+        shown = {self.mime: self.text, "text/plain": html.unescape(plain)}
+        return shown, {"esp_lib": dict(self.record)} if self.record else {}
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,15 @@ class Claim:
     measured: str
     tolerance: str
     holds: bool
+    values: tuple[float, ...] = ()  # the numbers behind `measured`, with all their digits
+    refuted: bool = False  # the chapter says that it does not hold, and why
+
+    @property
+    def state(self) -> str:
+        """Is it as the chapter says? "holds", "refuted" (as is known), or "fails"."""
+        if self.holds != self.refuted:
+            return "holds" if self.holds else "refuted"
+        return "fails"
 
 
 @dataclass
@@ -68,7 +83,15 @@ class Chapter:
         self.parameters = check_parameters(SCHEMAS[self.name], self.namespace)
 
     def claim(
-        self, name: str, statement: str, *, measured: str, tolerance: str, holds: bool
+        self,
+        name: str,
+        statement: str,
+        *,
+        measured: str,
+        tolerance: str,
+        holds: bool,
+        values: ArrayLike | Sequence[ArrayLike] = (),
+        refuted: bool = False,
     ) -> None:
         """Assert a statement; it is reported, held or not, by `claims`.
 
@@ -78,36 +101,61 @@ class Chapter:
             measured: the measured value, as text with its unit.
             tolerance: what would count as holding.
             holds: whether it does.
+            values: the numbers behind `measured`, unrounded: the book's fingerprint holds them.
+            refuted: a statement of the paper's that is known not to hold, as the chapter explains;
+                it fails if it holds.
 
         Raises:
             ValueError: the name is taken.
         """
         if name in [claim.name for claim in self.stated]:
             raise ValueError(f"name must be new in {self.name}, got {name!r} again")
-        self.stated.append(Claim(name, statement, measured, tolerance, bool(holds)))
+        numbers = _numbers(values)
+        self.stated.append(
+            Claim(name, statement, measured, tolerance, bool(holds), numbers, refuted)
+        )
 
     def claims(self) -> Page:
         """The table of all claims so far."""
         rows = "".join(
-            f'<tr data-claim="{html.escape(c.name)}" data-holds="{str(c.holds).lower()}">'
+            f'<tr id="claim-{html.escape(c.name)}" data-claim="{html.escape(c.name)}" '
+            f'data-holds="{str(c.holds).lower()}" data-state="{c.state}">'
             + "".join(f"<td>{html.escape(t)}</td>" for t in (c.statement, c.measured, c.tolerance))
-            + f"<td>{'holds' if c.holds else 'fails'}</td></tr>"
+            + f"<td>{c.state}</td></tr>"
             for c in self.stated
         )
         held = sum(c.holds for c in self.stated)
         head = "".join(
             f'<th scope="col">{t}</th>' for t in ("Claim", "Measured", "Tolerance", "Holds?")
         )
-        return _folded(
+        page = _folded(
             f"Claims of this chapter: {held} of {len(self.stated)} hold",
             '<table class="esp-claims">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
             is_open=held < len(self.stated),
         )
+        record = [
+            asdict(c) | {"state": c.state, "values": [repr(v) for v in c.values]}
+            for c in self.stated
+        ]
+        return replace(page, record={"claims": record})
 
     def foot(self) -> Page:
         """When, on what, with which versions, commit and parameters the page was computed."""
-        return provenance(self.parameters, time.perf_counter() - self.started)
+        seconds = time.perf_counter() - self.started
+        page = provenance(self.parameters, seconds)
+        made = {
+            "chapter": self.name,
+            "parameters": self.parameters,
+            "seconds": seconds,
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "device": device_name(str(self.parameters.get("device", "cpu"))),
+            "versions": versions(),
+            "commit": commit(),
+            "seeds": seeds_of(self.namespace),
+            "runs": runs_of(self.namespace),
+        }
+        return replace(page, record={"made": made})
 
 
 def provenance(parameters: Mapping[str, Any] | None = None, seconds: float | None = None) -> Page:
@@ -213,6 +261,13 @@ def rounded(value: float, error: float) -> str:
 def p_text(p: float) -> str:
     """A p-value as readers need it: "p = 0.02", "p < 1e-10" for anything smaller than that."""
     return "p < 1e-10" if p < 1e-10 else f"p = {p:.2g}"
+
+
+def _numbers(values: ArrayLike | Sequence[ArrayLike]) -> tuple[float, ...]:
+    """All numbers of an array, or of a sequence of arrays of any shapes, in order."""
+    if isinstance(values, (list, tuple)):
+        return tuple(number for value in values for number in _numbers(value))
+    return tuple(np.asarray(values, dtype=float).ravel().tolist())
 
 
 def versions() -> dict[str, str]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib.curve import Curve
+from esp_lib.figure_data import figure_csv
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -228,9 +229,11 @@ class Shown:
 
     page: str  # HTML: inline SVG with caption
     svg: str  # the first panel alone, for viewers without HTML
+    record: Mapping[str, str]  # name, number and caption, and the numbers drawn, as `csv`
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return {"text/html": self.page, "image/svg+xml": self.svg}
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        shown = {"text/html": self.page, "image/svg+xml": self.svg}
+        return shown, {"esp_lib": {"figure": dict(self.record)}}
 
 
 def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: str = "") -> Shown:
@@ -247,6 +250,7 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: 
     Returns:
         An object that notebooks display.
     """
+    record = {"name": name, "number": number, "caption": caption, "csv": figure_csv(*axes)}
     figures: list[Any] = [ax.figure for ax in axes]
     drawn = [page_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
     if len(drawn) == 1 and figures[0].get_size_inches()[0] > PANEL[0]:
@@ -264,7 +268,7 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: 
     if folded:
         title = f"<summary>{html.escape(folded)}</summary>"
         page = f'<details class="esp-fold">{title}{page}</details>'
-    return Shown(page, drawn[0])
+    return Shown(page, drawn[0], record)
 
 
 def _shorten(tag: re.Match[str]) -> str:

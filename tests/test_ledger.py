@@ -1,0 +1,232 @@
+"""What executed notebooks record of themselves: drawn numbers, lineage, claims, fingerprints."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+
+from esp_lib import figures, ledger
+from esp_lib.chapter import Chapter
+from esp_lib.figure_data import figure_csv
+from esp_lib.lineage import runs_of, seeds_of, trace
+from esp_lib.parameters import SCHEMAS
+from esp_lib.runs import load_folder
+from tests.conftest import ROOT
+
+
+def rows(*axes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(figure_csv(*axes))))
+
+
+def numbers(table, kind, *columns):
+    return np.array([[float(row[c]) for c in columns] for row in table if row["kind"] == kind])
+
+
+# ---------------------------------------------------------------------------------- drawn numbers
+
+
+def test_lines_and_bands_are_read_back_with_all_digits():
+    x, y = np.arange(3.0), np.array([0.1, 1 / 3, np.nan])
+    ax = figures.panel()
+    ax.plot(x, y, label="mean")
+    ax.fill_between(x[:2], y[:2] - 1, y[:2] + 1)
+    ax.axvline(1)
+    table = rows(ax)
+    line = numbers(table, "line", "x", "y")
+    assert np.array_equal(line, np.stack([x, y], axis=1), equal_nan=True)
+    assert {row["series"] for row in table if row["kind"] == "line"} == {"mean"}
+    corners = {tuple(corner) for corner in numbers(table, "area", "x", "y").tolist()}
+    assert corners == {(x[i], y[i] + side) for i in (0, 1) for side in (-1, 1)}
+    assert numbers(table, "guide", "x", "y").tolist() == [[1, 0], [1, 1]]
+
+
+def test_maps_points_and_bars_are_read_back():
+    maps, image, points, bars = (figures.panel() for _ in range(4))
+    values = np.ma.masked_greater(np.arange(6.0).reshape(2, 3), 4.5)
+    maps.pcolormesh([0, 1, 2, 3], [0, 10, 20], values)
+    image.imshow(values.filled(np.nan), extent=(0, 3, 0, 20), origin="lower")
+    expected = [[x + 0.5, y, v] for y, row in zip((5, 15), values.filled(np.nan), strict=True)
+                for x, v in enumerate(row)]  # fmt: skip
+    for ax in (maps, image):
+        got = numbers(rows(ax), "cell", "x", "y", "z")
+        np.testing.assert_allclose(got, expected)
+    points.scatter([1, 2], [3, 4], c=[5, 6])
+    assert numbers(rows(points), "point", "x", "y", "z").tolist() == [[1, 3, 5], [2, 4, 6]]
+    bars.bar([1.0], [7.0], width=0.5)
+    corners = numbers(rows(bars), "bar", "x", "y")
+    assert corners.min(axis=0).tolist() == [0.75, 0]
+    assert corners.max(axis=0).tolist() == [1.25, 7]
+
+
+def test_panels_are_numbered_and_every_drawn_number_counts():
+    first, second = figures.panel(), figures.panel()
+    first.plot([0, 1], [2, 3])
+    (line,) = second.plot([0, 1], [2, 3])
+    before = figure_csv(first, second)
+    assert [row["panel"] for row in rows(first, second)] == ["1", "1", "2", "2"]
+    line.set_ydata([2, np.nextafter(3, 4)])
+    assert figure_csv(first, second) != before
+
+
+# ---------------------------------------------------------------------------------------- lineage
+
+CELLS = [
+    "beta2 = 0.8\nnum_seeds = 4\nunused = 1",
+    "import numpy as np\nfrom esp_lib import Adam, QuadraticProblem, figures, measure, simulate\n"
+    "from esp_lib import diagnose as d",
+    "seeds = np.arange(num_seeds)\nother = measure([1.0], 1)",
+    "def loss(rule):\n    return simulate(QuadraticProblem.sample(seed=7), rule, seed=seeds)",
+    "ax = figures.panel()\nd.diagnose(other)",
+    "ax = figures.wide()\nfor k in range(2):\n    ax.plot(loss(Adam(beta2=beta2)).loss)",
+    "figures.show(ax, name='a')",
+]  # fmt: skip
+
+
+def test_a_figure_is_traced_to_functions_parameters_and_seeds():
+    found = trace(CELLS, 6)
+    assert found.functions == (
+        "esp_lib.figures.show",
+        "esp_lib.figures.wide",
+        "esp_lib.optimizers.Adam",
+        "esp_lib.quadratic.QuadraticProblem",
+        "esp_lib.quadratic.QuadraticProblem.sample",
+        "esp_lib.quadratic.simulate",
+    )
+    assert {"beta2", "num_seeds", "seeds"} <= found.names
+    assert not {"unused", "other"} & found.names
+    assert found.seeds == (7,)
+
+
+def test_a_function_called_without_a_seed_has_its_default():
+    imports = "from esp_lib import Adam, QuadraticProblem, simulate"
+    call = "simulate(QuadraticProblem.sample(seed={}), Adam(){})"
+    assert trace([imports, call.format(3, "")], 1).seeds == (0, 3)
+    assert trace([imports, call.format(3, ", seed=4")], 1).seeds == (3, 4)
+    assert trace([imports, "s = 5", call.format(3, ", **settings")], 2).seeds == (3,)
+
+
+def test_a_name_that_is_written_anew_ends_the_trace():
+    cells = ["a = 1\nb = 2", "x = a", "x = b", "x.append(c)", "print(x)"]
+    assert trace(cells, 4).names == {"x", "b", "c", "print"}
+    loops = ["for k in first: a = k", "for k in second: print(k)"]
+    assert trace(loops, 1).names == {"second", "print"}
+
+
+def test_seeds_and_runs_are_found_in_variables():
+    found = seeds_of({"seeds": np.array([[1], [0], [1]]), "seed": 3, "num_seeds": 9, "seedy": "x"})
+    assert found == {"seeds": [0, 1], "seed": [3]}
+    records = load_folder(ROOT / "results", "cpu").records[:3]
+    found = runs_of({"runs": {"a": list(records[:2])}, "one": records[2], "none": [1]})
+    assert [run["run"] for run in found["runs"]] == [record.label for record in records[:2]]
+    assert found["one"][0]["commit"] == records[2].made["commit"]
+    assert set(found) == {"runs", "one"}
+
+
+# ------------------------------------------------------------------------------------- notebooks
+
+
+def notebook(path, measured="1", values=(1.0,), y=(0.0, 1.0), extra=""):
+    """An executed notebook with one claim and one figure, as Jupyter would write it."""
+    chapter = Chapter(
+        "05_replication", {k: p.default for k, p in SCHEMAS["05_replication"].items()}
+    )
+    chapter.claim("a", "A.", measured=measured, tolerance="0", holds=True, values=values)
+    ax = figures.panel()
+    ax.plot([0, 1], y, label="line")
+    shown = figures.show(ax, name="fig-a", number="5.1", caption="A line." + extra, alt="A line.")
+    cells = []
+    for source, output in (("y", shown), ("chapter.claims()", chapter.claims()),
+                           ("chapter.foot()", chapter.foot())):  # fmt: skip
+        data, metadata = output._repr_mimebundle_()
+        cell = nbformat.v4.new_code_cell(source)
+        cell.outputs = [nbformat.v4.new_output("execute_result", data, metadata=metadata)]
+        cells.append(cell)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_the_ledger_is_what_the_notebook_showed(tmp_path):
+    book = ledger.read_notebook(notebook(tmp_path / "a.ipynb", values=(1 / 3, np.nan)))
+    (claim,) = book.claims
+    assert claim["values"] == ["0.3333333333333333", "nan"]
+    assert claim["state"] == "holds"
+    (figure,) = book.figures
+    assert (figure.name, figure.number) == ("fig-a", "5.1")
+    assert [row["y"] for row in csv.DictReader(io.StringIO(figure.csv))] == ["0.0", "1.0"]
+    assert book.made["parameters"]["beta2"] == 0.8
+    assert book.parameters(figure) == {}
+
+
+def test_the_fingerprint_changes_with_numbers_and_with_nothing_else(tmp_path):
+    def fingerprint(**changes):
+        return ledger.read_notebook(notebook(tmp_path / "a.ipynb", **changes)).fingerprint
+
+    plain = fingerprint()
+    assert re.fullmatch(r"[0-9a-f]{64}", plain)
+    assert fingerprint(extra=" Said otherwise.") == plain  # at another time, too
+    changed = {
+        fingerprint(measured="2"),
+        fingerprint(values=(np.nextafter(1, 2),)),
+        fingerprint(y=(0.0, np.nextafter(1, 2))),
+    }
+    assert len(changed | {plain}) == 4
+
+
+def test_a_notebook_that_has_not_run_has_no_ledger(tmp_path):
+    assert ledger.read_notebook(ROOT / "book/05_replication.ipynb") is None
+    (tmp_path / "a.ipynb").write_text(json.dumps([1]))
+    with pytest.raises(ValueError, match="path must name a notebook"):
+        ledger.read_notebook(tmp_path / "a.ipynb")
+
+
+# --------------------------------------------------------------------- the same numbers every time
+
+
+def run_chapter(name, folder, package):
+    """The ledger of a chapter, executed with the `esp_lib` that lies in the folder `package`."""
+    folder.mkdir()
+    paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+    results = os.environ.get("ESP_RESULTS", str(ROOT / "results"))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "ESP_RESULTS": results}
+    command = [sys.executable, "-m", "papermill", f"book/{name}.ipynb", str(folder / "out.ipynb")]
+    done = subprocess.run(
+        [*command, "--no-progress-bar"], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return ledger.read_notebook(folder / "out.ipynb")
+
+
+def alter(folder, module, before, after):
+    """A copy of the library with one constant changed."""
+    shutil.copytree(ROOT / "esp_lib", folder / "esp_lib")  # keeps times, so Numba's cache too
+    path = folder / "esp_lib" / module
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+    return folder
+
+
+def test_two_runs_are_identical_and_a_changed_constant_changes_those_that_use_it(tmp_path):
+    """Chapter 2 measures recorded runs: it uses `sawtooth.py`, and no update rule."""
+    chapter = "02_phenomenon"
+    first, second = (run_chapter(chapter, tmp_path / f"run{i}", ROOT) for i in (1, 2))
+    assert len(first.claims) > 5
+    assert len(first.figures) > 4
+    assert first.fingerprint == second.fingerprint
+    assert first.made["date"] != second.made["date"]
+    other_rule = alter(
+        tmp_path / "rule", "optimizers.py", "eps: Hyper = 1e-10", "eps: Hyper = 1e-9"
+    )
+    assert run_chapter(chapter, tmp_path / "run3", other_rule).fingerprint == first.fingerprint
+    other_tooth = alter(
+        tmp_path / "tooth", "sawtooth.py", "BEND_WEIGHT = 2 / 15", "BEND_WEIGHT = 3 / 15"
+    )
+    assert run_chapter(chapter, tmp_path / "run4", other_tooth).fingerprint != first.fingerprint
