@@ -43,7 +43,9 @@ class Evidence:
     apart: bool  # single points at the boundary stand apart and were left out
     jumps: int  # of the learning rate
     jumps_everywhere: bool  # at so many boundaries that they could not be left out
-    jump_drop: float  # drop of the loss at the jumps, in its standard errors; NaN: none
+    jump_drop: (
+        float  # drop of the loss at the jumps, in its standard errors; NaN: none, or everywhere
+    )
     large_drops: int  # boundaries whose drop stands out; the rate at them is not logged
     rest_p_value: float  # without those boundaries
     repeated: bool  # the drop is not the work of one or a few boundaries
@@ -83,6 +85,7 @@ def collect(
     everywhere = rows.size > 0.4 * grid.epochs
     if rows.size and not everywhere:
         grid = without(grid, rows)
+    jump_drop = math.nan if everywhere else _drop_at(steps, loss, jumps, T)
 
     repeat = signs.noise_repeats(grid)
     correlation = (signs.correlation if grid.bins >= FEW else signs.roughness)(grid)
@@ -120,8 +123,8 @@ def collect(
             rest_p = float(rest.p_value)
     return Evidence(
         tooth, settled, plain, T / interval, boundaries, undone, correlation, joined, repeat,
-        pattern, edges, apart, int(jumps.size), everywhere, _drop_at(steps, loss, jumps, T),
-        int(large.size), rest_p, _repeated(tooth.drops),
+        pattern, edges, apart, int(jumps.size), everywhere, jump_drop, int(large.size), rest_p,
+        _repeated(tooth.drops),
     )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   return {
     tooth, settled, plain, pointsPerEpoch: T / interval, boundaries, undone, correlation, joined,
     repeat, pattern, edges, apart, jumps: jumps.length, jumpsEverywhere,
-    jumpDrop: dropAt(steps, loss, jumps, T), largeDrops: large.length, restPValue,
+    jumpDrop: jumpsEverywhere ? NaN : dropAt(steps, loss, jumps, T), largeDrops: large.length, restPValue,
     repeated: isRepeated(tooth.drops),
   };
 }
