@@ -70,7 +70,7 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         action.set_defaults(run=_runs)
     text = "train the runs of a profile that have no record yet"
     train = actions.add_parser("train", help=text, description=text)
-    train.add_argument("name", nargs="*", help="factors, e.g. beta2-0.8; default: all")
+    train.add_argument("name", nargs="*", help="e.g. beta2-0.8 or sst2; default: all")
     train.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
     train.add_argument("--profile", choices=PROFILES, required=True)
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")
@@ -92,18 +92,26 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from esp_lib.factors import get_runs
+    from esp_lib import episodes, factors
+    from esp_lib.checks import choice
     from esp_lib.sweeps import SweepError
 
+    pretrained = list(dict.fromkeys(job.name for job in factors.jobs(options.profile)))
+    finetuned = list(dict.fromkeys(job.name for job in episodes.jobs(options.profile)))
     try:
-        get_runs(
-            options.profile,
-            options.name or None,
-            train="all" if options.again else "missing",
-            device=options.device,
-            workers=options.workers,
-            folder=options.folder,
-        )
+        for name in options.name:
+            choice("name", name, [*pretrained, *finetuned])
+        for known, get in ((pretrained, factors.get_runs), (finetuned, episodes.get_episodes)):
+            names = [name for name in known if name in options.name or not options.name]
+            if names:
+                get(
+                    options.profile,
+                    names,
+                    train="all" if options.again else "missing",
+                    device=options.device,
+                    workers=options.workers,
+                    folder=options.folder,
+                )
     except (ValueError, SweepError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, SweepError) else 2

@@ -30,30 +30,48 @@ class Study:
     label: str  # on figures
     changes: Mapping[str, Any] = field(default_factory=dict)  # fields of `FinetuneConfig`
     crossed: bool = False  # all first weights by all data orders; else one by `ORDERS`
-    profiles: tuple[str, ...] = ("cpu", "paper")
+    profiles: tuple[str, ...] = PROFILES
 
 
 ORDERS = 3  # data orders of a study that is not crossed
-SST2 = {"task": "sst2", "max_len": 48}
 STUDIES = (
-    Study("sst2", "SST-2", {**SST2, "examples": 8192}, crossed=True),
-    Study("one-epoch", "one epoch", {**SST2, "epochs": 1, "schedule": "constant"}),
-    Study("two-epochs", "two epochs", {**SST2, "epochs": 2, "schedule": "constant"}),
-    Study("one-epoch-linear", "one epoch, falling rate", {**SST2, "epochs": 1}),
-    Study("two-epochs-linear", "two epochs, falling rate", {**SST2, "epochs": 2}),
-    Study("rte", "RTE", {"task": "rte", "examples": 2464, "max_len": 64}, crossed=True),
-    Study("cola", "CoLA", {"task": "cola", "examples": 2048, "max_len": 40}, crossed=True),
+    Study("sst2", "SST-2", {"examples": 8192}, crossed=True, profiles=("cpu", "paper")),
+    Study("one-epoch", "one epoch", {"epochs": 1, "schedule": "constant"}),
+    Study("two-epochs", "two epochs", {"epochs": 2, "schedule": "constant"}),
+    Study("one-epoch-linear", "one epoch, falling rate", {"epochs": 1}),
+    Study("two-epochs-linear", "two epochs, falling rate", {"epochs": 2}),
+    Study(
+        "rte",
+        "RTE",
+        {"task": "rte", "examples": 2464, "max_len": 64},
+        crossed=True,
+        profiles=("cpu", "paper"),
+    ),
+    Study(
+        "cola",
+        "CoLA",
+        {"task": "cola", "examples": 2048, "max_len": 40},
+        crossed=True,
+        profiles=("cpu", "paper"),
+    ),
     *(
         Study(
             f"size-{examples}",
             f"{examples:,} examples",
-            {**SST2, "examples": examples, "epochs": 8, "schedule": "constant", "evaluations": 4},
+            {"examples": examples, "epochs": 8, "schedule": "constant", "evaluations": 4},
+            profiles=profiles,
         )
-        for examples in (128, 512, 2048, 8192)
+        for examples, profiles in (
+            (64, ("quick",)),
+            (256, ("quick",)),
+            (128, ("cpu", "paper")),
+            (512, ("cpu", "paper")),
+            (2048, ("cpu", "paper")),
+            (8192, ("cpu", "paper")),
+        )
     ),
     Study("order", "sentence order", crossed=True, profiles=("quick",)),
 )
-CROSSED = tuple(study.name for study in STUDIES if study.crossed)
 
 
 def pretraining(profile: str) -> "PretrainConfig":
@@ -100,7 +118,18 @@ def base(profile: str) -> "FinetuneConfig":
             lr=1e-3,
             evaluations=5,
         )
-    return FinetuneConfig(pretraining=network, examples=4096, lr=6e-4)
+    return FinetuneConfig(pretraining=network, max_len=48, examples=4096, lr=6e-4)
+
+
+def studies(profile: str, kind: str) -> dict[str, str]:
+    """Names and labels of a profile's studies: kind "crossed", "epochs" or "sizes"."""
+    checks.choice("kind", kind, ("crossed", "epochs", "sizes"))
+    return {
+        study.name: study.label
+        for study in STUDIES
+        if profile in study.profiles
+        and kind == ("crossed" if study.crossed else "sizes" if "size" in study.name else "epochs")
+    }
 
 
 def jobs(profile: str) -> tuple[Job, ...]:

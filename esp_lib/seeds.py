@@ -89,7 +89,7 @@ def best_seen(scores: Array, per_epoch: int, evaluations: int) -> Array:
 # --------------------------------------------------------------------- expected best of n episodes
 
 
-def expected_best(values: ArrayLike, n: ArrayLike) -> Array:
+def expected_validation(values: ArrayLike, n: ArrayLike) -> Array:
     r"""Expected validation performance: the mean of the best of n episodes drawn with replacement.
 
     $\\sum_i v_{(i)} [(i/N)^n - ((i - 1)/N)^n]$ over the sorted values (Dodge et al., 2019).
@@ -117,10 +117,10 @@ class Interval(NamedTuple):
     high: Array
 
 
-def bootstrap_best(
+def bootstrap_validation(
     values: Array, n: ArrayLike, *, resamples: int = 1000, seeds: bool = True, seed: int = 0
 ) -> Interval:
-    """The bootstrap interval of `expected_best`.
+    """The bootstrap interval of `expected_validation`.
 
     Args:
         values: (I, O) what each episode reached.
@@ -138,7 +138,7 @@ def bootstrap_best(
         drawn = values[rows[:, :, None], columns[:, None, :]].reshape(resamples, -1)
     else:
         drawn = values.ravel()[random.integers(values.size, size=(resamples, values.size))]
-    low, high = np.quantile(expected_best(drawn, n), [0.025, 0.975], axis=0)
+    low, high = np.quantile(expected_validation(drawn, n), [0.025, 0.975], axis=0)
     return Interval(low, high)
 
 
@@ -184,12 +184,12 @@ def anova(values: Array) -> Variance:
     if not total > 0:  # every episode has the same score
         return Variance(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     free = (I - 1) * (O - 1)
-    return Variance(
-        float(f_distribution.sf(ms_init / ms_rest, I - 1, free)) if ms_rest > 0 else 0.0,
-        float(f_distribution.sf(ms_order / ms_rest, O - 1, free)) if ms_rest > 0 else 0.0,
-        *(float(part) for part in parts / total),
-        sd=float(np.sqrt(max(total, 0.0))),
+    p_init, p_order = (
+        float(f_distribution.sf(ms / ms_rest, ms_free, free)) if ms_rest > 0 else 0.0
+        for ms, ms_free in ((ms_init, I - 1), (ms_order, O - 1))
     )
+    init, order, left = (parts / total).tolist()
+    return Variance(p_init, p_order, init, order, left, float(np.sqrt(total)))
 
 
 @dataclass(frozen=True, eq=False)

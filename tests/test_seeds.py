@@ -7,7 +7,14 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from esp_lib import seeds
-from esp_lib.seeds import Episodes, anova, at_boundary, best_seen, bootstrap_best, expected_best
+from esp_lib.seeds import (
+    Episodes,
+    anova,
+    at_boundary,
+    best_seen,
+    bootstrap_validation,
+    expected_validation,
+)
 from esp_lib.tasks import score
 
 
@@ -16,17 +23,17 @@ def values():
     return np.random.default_rng(1).random((4, 3))
 
 
-def test_expected_best_is_the_mean_over_all_draws(values):
+def test_expected_validation_is_the_mean_over_all_draws(values):
     few = values.ravel()[:5]
     for n in (1, 2, 3):
         best = [max(draw) for draw in itertools.product(few, repeat=n)]
-        np.testing.assert_allclose(expected_best(few, n), [np.mean(best)], rtol=1e-13)
-    rising = expected_best(values.ravel(), np.arange(1, 500))
+        np.testing.assert_allclose(expected_validation(few, n), [np.mean(best)], rtol=1e-13)
+    rising = expected_validation(values.ravel(), np.arange(1, 500))
     assert (np.diff(rising) > -1e-12).all()
     assert rising[0] == pytest.approx(values.mean())
     assert rising[-1] == pytest.approx(values.max())
     with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        expected_best(few, [0, 1])
+        expected_validation(few, [0, 1])
 
 
 def test_bootstrap_interval_covers_the_truth():
@@ -36,7 +43,7 @@ def test_bootstrap_interval_covers_the_truth():
     for trial in range(60):
         drawn = np.random.default_rng(trial).random((8, 8))
         for by_seeds in inside:
-            low, high = bootstrap_best(drawn, [3], resamples=200, seeds=by_seeds, seed=trial)
+            low, high = bootstrap_validation(drawn, [3], resamples=200, seeds=by_seeds, seed=trial)
             inside[by_seeds] += low[0] <= truth <= high[0]
     assert inside[True] >= 54
     assert 50 <= inside[False] <= 60
@@ -45,7 +52,9 @@ def test_bootstrap_interval_covers_the_truth():
 def test_resampling_seeds_widens_the_interval_where_a_seed_matters():
     random = np.random.default_rng(2)
     ruled = np.repeat(random.random(6)[:, None], 6, axis=1) + 1e-3 * random.random((6, 6))
-    widths = [np.ptp(bootstrap_best(ruled, [1], seeds=by_seeds)) for by_seeds in (True, False)]
+    widths = [
+        np.ptp(bootstrap_validation(ruled, [1], seeds=by_seeds)) for by_seeds in (True, False)
+    ]
     assert widths[0] > 1.8 * widths[1]  # 6 values and not 36
 
 
