@@ -121,6 +121,43 @@ def base(profile: str) -> "FinetuneConfig":
     return FinetuneConfig(pretraining=network, max_len=48, examples=4096, lr=6e-4)
 
 
+def describe(profile: str) -> str:
+    """The episodes of a profile in a few sentences, for a chapter's page."""
+    from esp_lib.bert import count_parameters
+    from esp_lib.tasks import LABELS
+
+    network, config = pretraining(profile), base(profile)
+    tasks = {
+        job.name: job.config for job in jobs(profile) if job.name in studies(profile, "crossed")
+    }
+    listed = "; ".join(
+        f"{LABELS[task.task]} ({task.examples:,} training examples)" for task in tasks.values()
+    )
+    inits, orders = SEEDS[profile]
+    return (
+        f"A BERT of {network.model.hidden} hidden units and {network.model.blocks} blocks "
+        f"({count_parameters(network.model) / 1e6:.1f} million parameters), pre-trained on "
+        f"{network.corpus.pairs:,} pairs of sentences for {network.epochs} epochs, is fine-tuned "
+        f"by AdamW with learning rate {config.lr:g} in batches of {config.batch_size}: {inits} "
+        f"initializations by {orders} data orders a task. Tasks: {listed}."
+    )
+
+
+def differences(profile: str) -> str:
+    """How this fine-tuning differs from that of Dodge et al., in two sentences."""
+    from esp_lib.bert import count_parameters
+
+    network = pretraining(profile)
+    millions = count_parameters(network.model) / 1e6
+    text = "Python's own help" if network.corpus.source == "embedded" else "WikiText-2"
+    return (
+        f"our network has {millions:.1f} million parameters and was pre-trained for minutes on "
+        f"{text}; theirs is a published BERT, larger by two orders of magnitude and pre-trained on "
+        "books and an encyclopedia. Ours has no dropout, reads the mean over all tokens instead of "
+        "`<cls>`, and trains on part of SST-2 and CoLA."
+    )
+
+
 def studies(profile: str, kind: str) -> dict[str, str]:
     """Names and labels of a profile's studies: kind "crossed", "epochs" or "sizes"."""
     checks.choice("kind", kind, ("crossed", "epochs", "sizes"))

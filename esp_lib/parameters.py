@@ -111,6 +111,7 @@ SCHEMAS: dict[str, dict[str, Parameter]] = {
         "profile": PROFILE,
         "device": DEVICE,
     },
+    "07_epochs_and_seeds": RECORDED,
     "08_your_run": {
         "log": Parameter("", path=True),
         "steps_per_epoch": Parameter(0.0, low=0.0, high=1e9),

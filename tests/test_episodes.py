@@ -1,0 +1,134 @@
+"""The fine-tuning runs of each profile, and how they are got."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from esp_lib import __main__ as command
+from esp_lib import episodes, factors, sweeps
+from esp_lib.episodes import SEEDS, get_episodes, jobs, pretraining, studies, weights_path
+from esp_lib.parameters import PROFILES
+from esp_lib.runs import RunRecord, save
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_crossed_study_has_all_seeds_of_its_profile(profile):
+    inits, orders = SEEDS[profile]
+    for name in studies(profile, "crossed"):
+        runs = [job for job in jobs(profile) if job.name == name]
+        assert [job.seed for job in runs] == list(range(inits))
+        assert {job.config.order_seeds for job in runs} == {orders}
+        assert {job.config.pretraining for job in runs} == {pretraining(profile)}
+    names = {job.name for job in jobs(profile)}
+    kinds = [set(studies(profile, kind)) for kind in ("crossed", "epochs", "sizes")]
+    assert set.union(*kinds) == names
+    assert sum(map(len, kinds)) == len(names)
+
+
+def test_a_reader_finds_at_least_five_by_five_on_a_cpu_and_25_by_25_on_a_gpu():
+    assert min(SEEDS["cpu"]) >= 5
+    assert SEEDS["paper"] == (25, 25)
+    assert set(studies("cpu", "crossed")) == {"sst2", "cola", "rte"}
+
+
+def test_one_and_two_epochs_differ_in_nothing_else():
+    config = {job.name: job.config for job in jobs("cpu")}
+    for suffix, schedule in (("", "constant"), ("-linear", "linear")):
+        one, two = (config[f"{name}{suffix}"] for name in ("one-epoch", "two-epochs"))
+        changed = {k for k in vars(one) if getattr(one, k) != getattr(two, k)}
+        assert changed == {"epochs"}
+        assert one.schedule == two.schedule == schedule
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_words_about_a_profile_name_its_numbers(profile):
+    inits, orders = SEEDS[profile]
+    assert f"{inits} initializations by {orders} data orders" in episodes.describe(profile)
+    assert f"{pretraining(profile).model.hidden} hidden units" in episodes.describe(profile)
+    assert "million parameters" in episodes.differences(profile)
+
+
+def record(job) -> RunRecord:
+    made = {"date": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "device": "x", "versions": {}}
+    return RunRecord(
+        job.name, job.profile, job.seed, sweeps.as_mapping("config", job.config),
+        {"train_loss": np.zeros(1)}, {**made, "commit": "none"}, "finished",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """Labels of what was trained, by stand-ins that take no time."""
+    labels: list[str] = []
+    monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
+    for name in ("WORLD_SIZE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+    def pretrain_job(job, device, progress):
+        labels.append(job.label)
+        path = weights_path(job.profile)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"weights")
+        return record(job)
+
+    def train_job(job, device, progress):
+        assert weights_path(job.profile).is_file()
+        labels.append(job.label)
+        return record(job)
+
+    monkeypatch.setattr(episodes, "pretrain_job", pretrain_job)
+    monkeypatch.setattr(episodes, "train_job", train_job)
+    monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+    return labels
+
+
+def silent(line: str) -> None:
+    pass
+
+
+def test_the_network_is_pretrained_once_and_before_the_episodes(tmp_path, trained):
+    found = get_episodes("quick", ["order"], workers=1, report=silent)
+    assert trained == ["pretrained-seed0", "order-seed0", "order-seed1", "order-seed2"]
+    assert [r.seed for r in found["order"]] == [0, 1, 2]
+    get_episodes("quick", ["one-epoch"], workers=1, report=silent)
+    assert trained[4:] == ["one-epoch-seed0"]
+    get_episodes("quick", ["one-epoch", "order"], report=silent)
+    assert len(trained) == 5
+    weights_path("quick").unlink()
+    get_episodes("quick", ["one-epoch"], train="all", workers=1, report=silent)
+    assert trained[5:] == ["pretrained-seed0", "one-epoch-seed0"]
+
+
+def test_recorded_profiles_are_read_without_weights(tmp_path, trained):
+    with pytest.raises(FileNotFoundError, match="there is no record of rte-seed0"):
+        get_episodes("cpu", ["rte"], report=silent)
+    for job in jobs("cpu"):
+        save(record(job), tmp_path)
+    assert len(get_episodes("cpu", report=silent)["rte"]) == SEEDS["cpu"][0]
+    assert trained == []
+    with pytest.raises(ValueError, match=r"names must be one of .*'sst2'"):
+        get_episodes("cpu", ["mnli"], report=silent)
+
+
+def test_one_command_trains_pretraining_and_finetuning(monkeypatch, capsys):
+    asked = []
+    for module, name in ((factors, "get_runs"), (episodes, "get_episodes")):
+        monkeypatch.setattr(
+            module, name, lambda profile, names, name=name, **how: asked.append((name, names, how))
+        )
+    train = ["runs", "train", "--profile", "cpu"]
+    assert command.main([*train, "rte", "baseline", "--again", "--device", "cuda"]) == 0
+    assert [(name, names) for name, names, _ in asked] == [
+        ("get_runs", ["baseline"]),
+        ("get_episodes", ["rte"]),
+    ]
+    assert {(how["train"], how["device"]) for *_, how in asked} == {("all", "cuda")}
+    asked.clear()
+    assert command.main([*train, "sst2"]) == 0
+    assert [name for name, *_ in asked] == ["get_episodes"]
+    asked.clear()
+    assert command.main(train) == 0
+    assert [len(names) > 5 for _, names, _ in asked] == [True, True]
+    assert command.main([*train, "mnli"]) == 2
+    assert "name must be one of" in capsys.readouterr().err
