@@ -9,6 +9,7 @@ from esp_lib import __main__ as command
 from esp_lib import episodes, factors, sweeps
 from esp_lib.episodes import SEEDS, get_episodes, jobs, pretraining, studies, weights_path
 from esp_lib.parameters import PROFILES
+from esp_lib.runfile import as_mapping
 from esp_lib.runs import RunRecord, save
 
 
@@ -52,7 +53,7 @@ def test_words_about_a_profile_name_its_numbers(profile):
 def record(job) -> RunRecord:
     made = {"date": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "device": "x", "versions": {}}
     return RunRecord(
-        job.name, job.profile, job.seed, sweeps.as_mapping("config", job.config),
+        job.name, job.profile, job.seed, as_mapping("config", job.config),
         {"train_loss": np.zeros(1)}, {**made, "commit": "none"}, "finished",
     )  # fmt: skip
 
