@@ -26,23 +26,24 @@ class Recorder:
     """The arrays of one run.
 
     Always:
-        mlm_loss, nsp_loss: (steps,) float32, of each batch before its update, in nats.
-        valid_step: (points,) int32, updates before each validation.
-        valid_mlm_loss, valid_nsp_loss, valid_mlm_accuracy, valid_nsp_accuracy: (points,) float32.
+
+    - mlm_loss, nsp_loss: (steps,) float32, of each batch before its update, in nats.
+    - valid_step: (points,) int32, updates before each validation.
+    - valid_mlm_loss, valid_nsp_loss, valid_mlm_accuracy, valid_nsp_accuracy: (points,) float32.
 
     With `probe_epochs`:
-        pair_loss: (probe epochs, steps per epoch, batch) float16, logged MLM loss of each pair that
-            these epochs visit, dropout included; mean over the pair's hidden words, NaN if it has
-            none.
-        probe_step: (probes,) int32, updates before each probe.
-        probe_loss: (probes, probe_pairs) float16, MLM loss of the first pairs of the training set
-            with the weights of that moment, without dropout.
-        rare_token, rare_pair: (rows,) int32, tokens that occur once in the masked training text
-            (as an input), and the pair they occur in.
-        rare_moved: (probes, rows) float32, root mean square over the row of its movement since the
-            previous probe (since the epoch's start for the first).
-        token_count: (V,) int32, occurrences in the masked training text.
-        row_norm: (2, V) float16, root mean square of each embedding row before and after the run.
+
+    - pair_loss: (probe epochs, steps per epoch, batch) float16, logged MLM loss of each pair that
+      these epochs visit, dropout included; mean over the pair's hidden words, NaN if it has none.
+    - probe_step: (probes,) int32, updates before each probe.
+    - probe_loss: (probes, probe_pairs) float16, MLM loss of the first pairs of the training set
+      with the weights of that moment, without dropout.
+    - rare_token, rare_pair: (rows,) int32, tokens that occur once in the masked training text (as
+      an input), and the pair they occur in.
+    - rare_moved: (probes, rows) float32, root mean square over the row of its movement since the
+      previous probe (since the epoch's start for the first).
+    - token_count: (V,) int32, occurrences in the masked training text.
+    - row_norm: (2, V) float16, root mean square of each embedding row before and after the run.
     """
 
     def __init__(self, config: "PretrainConfig", training: Training) -> None:

@@ -15,14 +15,14 @@ variance sigma^2, and E u_j^2 = sigma^2 q_j(kappa), u_j = x - c_j before the vis
 The q_j follow from the order alone. j counts the visits in an epoch, from 1. For two functions
 (q in units of the squared distance between the minima, that is 4 sigma^2):
 
-===========  ===========================================  ===========================
-order        first visit of the epoch                     second visit
-===========  ===========================================  ===========================
+===========  ==============================================  ===========================
+order        first visit of the epoch                        second visit
+===========  ==============================================  ===========================
 reshuffle    (kappa^2 + (1-kappa)/2)/((1+kappa)(1+kappa^2))  1 - kappa + kappa^2 (first)
-fixed        1 / (1 + kappa)^2                            the same
-reverse      kappa^2 / (1 + kappa^2)^2                    1 / (1 + kappa^2)^2
-replacement  1 / (2 (1 + kappa))                          the same
-===========  ===========================================  ===========================
+fixed        1 / (1 + kappa)^2                               the same
+reverse      kappa^2 / (1 + kappa^2)^2                       1 / (1 + kappa^2)^2
+replacement  1 / (2 (1 + kappa))                             the same
+===========  ==============================================  ===========================
 
 A function visited at phase f of the epoch is the j-th on its coordinate with the binomial chance
 C(k-1, j-1) f^(j-1) (1-f)^(k-j): this makes the tooth.

@@ -13,6 +13,7 @@
 5. Weight: MathJax only where there are formulas; `book/js/scripts/fontawesome.js` stands in for the
    theme's icon script, which its style sheet makes superfluous.
 6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
+7. Parts of their own: `esp_claims` gathers the claims, `esp_api` documents the library.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ def drop_launch_buttons_of_text(
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the extension."""
+    """Register the extension and its parts."""
+    for part in ("esp_claims", "esp_api"):
+        app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
     app.connect("html-page-context", drop_launch_buttons_of_text, priority=900)

@@ -1,0 +1,61 @@
+"""The reference of `esp_lib` in the book, made from its docstrings.
+
+Sphinx's own extensions do the work: autodoc and, for docstrings in Google's style, napoleon
+(https://www.sphinx-doc.org/en/master/usage/extensions/napoleon.html). Docstrings are plain text,
+with names in `single backticks`; `as_literals` writes them as reStructuredText has it. Types of
+other packages are shown without a link, since that would take their inventories from the network;
+one of ours that leads nowhere is a warning, which stops the build.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+CODE = re.compile(r"(`+[^`\n]+`+)")
+MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")  # what reStructuredText would take for its own
+
+
+def configure(app: Sphinx, config: Config) -> None:
+    """Complete the configuration (event `config-inited`)."""
+    config.autodoc_default_options = {
+        "members": True,
+        "member-order": "bysource",
+        "ignore-module-all": True,  # what a module passes on is described where it is defined
+    }
+    config.autodoc_typehints_format = "short"
+    config.autodoc_class_signature = "mixed"
+    config.napoleon_use_ivar = True  # fields are described once, in the list of the class
+    config.napoleon_use_rtype = False
+    config.add_module_names = False
+    config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, (r"py:.*", r"(?!esp_lib\b).*")]
+
+
+def as_literals(
+    app: Sphinx, what: str, name: str, thing: object, options: Any, lines: list[str]
+) -> None:
+    """Rewrite a docstring as reStructuredText, in place (event `autodoc-process-docstring`)."""
+    example = False
+    for index, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if not example:
+            lines[index] = "".join(map(_escape, CODE.split(line)))
+
+
+def _escape(part: str) -> str:
+    """Code as a literal, text with its marks escaped."""
+    if CODE.fullmatch(part):
+        return f"``{part.strip('`')}``"
+    return MARKUP.sub(lambda mark: "\\" + mark[0], part)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register what the reference needs."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.setup_extension("sphinx.ext.napoleon")
+    app.connect("config-inited", configure)
+    app.connect("autodoc-process-docstring", as_literals, priority=400)  # before napoleon
+    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
