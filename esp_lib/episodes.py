@@ -234,6 +234,12 @@ def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecor
     return finetune(job.config, weights, device, name=job.name, profile=job.profile)
 
 
+def pretrained_record(profile: str, folder: Path | None = None) -> RunRecord:
+    """The record of the pre-training; FileNotFoundError or DamagedRecord as of `get_records`."""
+    wanted = [pretraining_job(profile)]
+    return get_records(wanted, pretrain_job, train="no", folder=folder)["pretrained"][0]
+
+
 def get_episodes(
     profile: str,
     names: Collection[str] | None = None,
@@ -264,8 +270,8 @@ def get_episodes(
     wanted = choose(jobs(profile), names)
     folder = folder or results_folder()
     reads_only = train == "no" or (train == "auto" and profile == "cpu")
-    if not reads_only and (train == "all" or missing(wanted, folder)):
-        first = [pretraining_job(profile)]
+    first = [pretraining_job(profile)]
+    if not reads_only and (train == "all" or missing([*first, *wanted], folder)):
         again = "missing" if weights_path(profile).is_file() else "all"
         get_records(first, pretrain_job, train=again, device=device, folder=folder, report=report)
     return get_records(

@@ -1,11 +1,15 @@
 """The committed run records: all there, intact, small, and of the runs that chapters ask for."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from esp_lib import measure
+from esp_lib import episodes, measure
 from esp_lib.diagnose import diagnose
 from esp_lib.factors import jobs
+from esp_lib.finetune import evaluation_steps, unpack
 from esp_lib.logs import parse_log
 from esp_lib.recorded import curve
 from esp_lib.runs import load, load_folder
@@ -14,6 +18,7 @@ from tests.conftest import ROOT
 
 RESULTS = ROOT / "results"
 CPU = jobs("cpu")
+FINE_TUNED = episodes.jobs("cpu")
 
 
 def test_no_record_is_damaged():
@@ -40,6 +45,61 @@ def test_each_run_of_the_cpu_profile_is_recorded_whole(job):
     assert at[-1] == steps // job.config.validate_every * job.config.validate_every
     assert {"date", "seconds", "device", "versions", "commit", "corpus"} <= set(record.made)
     assert "changes" not in record.made["commit"]
+
+
+@pytest.mark.parametrize("job", FINE_TUNED, ids=lambda job: job.label)
+def test_each_fine_tuning_of_the_cpu_profile_is_recorded_whole(job):
+    record, config = load(job.path(RESULTS)), job.config
+    assert same_config(record, job)
+    assert record.status == "finished"
+    assert record.arrays["train_loss"].shape == (config.order_seeds, config.steps)
+    assert record.arrays["valid_step"].tolist() == evaluation_steps(config)
+    points = (config.order_seeds, config.epochs * config.evaluations)
+    assert record.arrays["valid_loss"].shape == points
+    assert unpack(record).shape == (*points, len(record.arrays["label"]))
+    assert "changes" not in record.made["commit"]
+
+
+def test_all_fine_tuning_starts_from_one_network_and_each_task_is_one():
+    made = {job.label: load(job.path(RESULTS)).made for job in FINE_TUNED}
+    assert len({one["weights"] for one in made.values()}) == 1
+    lengths = {(job.config.task, job.config.max_len) for job in FINE_TUNED}
+    assert len({one["task"] for one in made.values()}) == len(lengths)
+    network = episodes.pretraining_job("cpu")
+    assert same_config(load(network.path(RESULTS)), network)
+
+
+def test_validation_losses_and_predictions_of_a_record_belong_together():
+    """A loss below ln 2 / n of a wrong answer is impossible: each wrong one costs at least ln 2."""
+    record = load(FINE_TUNED[0].path(RESULTS))
+    wrong = (unpack(record) != record.arrays["label"].astype(bool)).mean(axis=-1)
+    assert (record.arrays["valid_loss"] > wrong * np.log(2)).all()
+
+
+@pytest.mark.skipif("ESP_SHARED" not in os.environ, reason="ESP_SHARED names no folder")
+def test_first_steps_of_a_record_can_be_recomputed(monkeypatch):
+    """The baseline's first losses, within what another processor may do to float32 sums."""
+    import torch
+
+    from esp_lib.corpus import make_corpus
+    from esp_lib.pretrain import learning_rate
+    from esp_lib.processes import join
+    from esp_lib.training import Training
+
+    monkeypatch.setenv("ESP_DATA", str(Path(os.environ["ESP_SHARED"]) / "data"))
+    job = CPU[0]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        processes, place = join(torch.device("cpu"))
+        training = Training(job.config, make_corpus(job.config.corpus), place, processes)
+        training.begin(0)
+        for step in range(12):
+            training.step(learning_rate(job.config, step))
+    finally:
+        torch.set_num_threads(threads)
+    recorded = load(job.path(RESULTS)).arrays["mlm_loss"][:12]
+    np.testing.assert_allclose(training.log[:12, 0].numpy(), recorded, atol=2e-3)
 
 
 def test_all_runs_read_the_same_text():
