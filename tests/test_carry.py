@@ -108,6 +108,10 @@ def test_carried_packages_and_text_are_unpacked_once(tmp_path, fake_download):
     text = tmp_path / "texts" / "wikitext-2" / "wiki.train.tokens"
     text.parent.mkdir(parents=True)
     text.write_text("A sentence . And one more .\n" * 1000, encoding="utf8")
+    task = tmp_path / "texts" / "glue" / "sst2" / "train.tsv"
+    task.parent.mkdir(parents=True)
+    task.write_text("sentence\tlabel\ngood\t1\n", encoding="utf8")
+    (tmp_path / "texts" / "private.txt").write_text("not carried")
     folder = tmp_path / "carry"
     folder.mkdir()
     carry.pack(HERE["python"], HERE["machine"], text.parents[1], folder, fake_download)
@@ -116,7 +120,10 @@ def test_carried_packages_and_text_are_unpacked_once(tmp_path, fake_download):
     carry.unpack(folder)
     environment = carry.environment_there(folder, {"PYTHONPATH": "before"})
     assert environment["PYTHONPATH"].split(":") == [str(folder / "site"), "before"]
-    assert Path(environment["ESP_DATA"], *text.parts[-2:]).read_bytes() == text.read_bytes()
+    there = Path(environment["ESP_DATA"])
+    assert sorted(path.name for path in there.iterdir()) == ["glue", "wikitext-2"]
+    assert (there / "wikitext-2" / text.name).read_bytes() == text.read_bytes()
+    assert (there / "glue" / "sst2" / task.name).read_bytes() == task.read_bytes()
     assert carry.environment_there(folder, {"ESP_DATA": "own"})["ESP_DATA"] == "own"
     code = "import under_score, papermill; print(under_score.value)"
     command = [sys.executable, "-S", "-c", code]

@@ -48,6 +48,7 @@ NOT_NEEDED = (  # required by what is needed, and imported only for what the cha
     "jupyterlab-widgets",  # ipywidgets: for an open JupyterLab
     "widgetsnbextension",  # ipywidgets: for an open Notebook
 )
+TEXTS = ("wikitext-2", "glue")  # folders of data: of pre-training, and of fine-tuning
 GLIBC = 28  # wheels for glibc 2.28 (2018) and older
 MACHINES = ("x86_64", "aarch64")
 
@@ -135,7 +136,7 @@ def pack(
     Args:
         python: of the machine without a network, e.g. "3.12".
         machine: its processor, one of `MACHINES`.
-        data: a folder that holds `wikitext-2`, or None.
+        data: a folder that holds `wikitext-2` and perhaps `glue`, or None.
         folder: what will be carried; what an earlier call left there goes.
         download: puts the wheel of a package into `folder / "wheels"` and returns its path.
 
@@ -158,7 +159,9 @@ def pack(
     shutil.rmtree(folder / "data", ignore_errors=True)
     (folder / "data.zip").unlink(missing_ok=True)
     if data is not None:
-        shutil.make_archive(str(folder / "data"), "zip", data, "wikitext-2")
+        with zipfile.ZipFile(folder / "data.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted(p for name in TEXTS for p in (data / name).rglob("*")):
+                archive.write(path, path.relative_to(data))
     facts = {"python": python, "machine": machine}
     (folder / "machine.json").write_text(json.dumps(facts), encoding="utf8")
     return needed - there
@@ -239,9 +242,10 @@ def _unpack(archives: list[Path], target: Path) -> None:
 
 
 def chapters(root: Path = ROOT) -> list[str]:
-    """The chapters that show recorded runs: those that ask `factors.get_runs` for them."""
+    """The chapters that show recorded runs: those that ask for their records."""
     found = sorted((root / "book").glob("*.ipynb"))
-    return [path.stem for path in found if "get_runs(" in path.read_text(encoding="utf8")]
+    asks = re.compile(r"\bget_(runs|episodes)\(")
+    return [path.stem for path in found if asks.search(path.read_text(encoding="utf8"))]
 
 
 def environment_there(folder: Path, environment: dict[str, str]) -> dict[str, str]:
@@ -275,7 +279,9 @@ def main(arguments: list[str] | None = None) -> int:
     packing.add_argument("--python", default="3.12", help="its version there, e.g. 3.12")
     packing.add_argument("--machine", default="x86_64", choices=MACHINES)
     data = os.environ.get("ESP_DATA")
-    packing.add_argument("--data", type=Path, default=data, help="folder with wikitext-2 in it")
+    packing.add_argument(
+        "--data", type=Path, default=data, help="folder with wikitext-2 (and glue) in it"
+    )
     actions.add_parser("run", help="run chapters there; takes the words of run_chapters.py")
     actions.add_parser("python", help="call Python there, e.g. python -m esp_lib runs list")
     options, words = parser.parse_known_args(arguments)
