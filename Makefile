@@ -26,7 +26,7 @@ CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib
   \( -name vendor -o -name __pycache__ -o -name .ipynb_checkpoints \) -prune -o -type f -print 2>/dev/null)
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
-.PHONY: help setup setup-dev assets book serve figures carry check test bench links format lock clean distclean
+.PHONY: help setup setup-dev assets book pdf serve figures carry check test bench links format lock clean distclean
 
 help:  ## list these targets
 	@echo "usage: make TARGET [NAME=value ...]"
@@ -82,6 +82,9 @@ book: setup assets  ## execute every chapter and write the book to _build/html
 	@rm -f $(BOOK)
 	@$(MAKE) $(BOOK)
 	@$(PY) -c 'from pathlib import Path; print("== open", Path("_build/html/index.html").resolve().as_uri()); print("   or run: make serve")'
+
+pdf: setup-dev  ## print the built book into _build/html with Chromium (ESP_CHROMIUM=path)
+	@$(PY) tools/print_book.py
 
 serve:  ## serve _build/html on this machine (PORT=8000)
 	@[ -e _build/html/index.html ] || { echo "nothing to serve yet: run make book first"; exit 1; }

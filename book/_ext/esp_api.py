@@ -16,6 +16,10 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 CODE = re.compile(r"(`+[^`\n]+`+)")
+ARRAY = re.compile(
+    r"(?:~?numpy\.)?ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], "
+    r"(?:~?numpy\.)?dtype\[~?([\w.]+)\]\]"
+)
 MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")  # what reStructuredText would take for its own
 
 
@@ -29,9 +33,27 @@ def configure(app: Sphinx, config: Config) -> None:
     config.autodoc_typehints_format = "short"
     config.autodoc_class_signature = "mixed"
     config.napoleon_use_ivar = True  # fields are described once, in the list of the class
+    config.napoleon_attr_annotations = False  # and their types once, in its signature
     config.napoleon_use_rtype = False
     config.add_module_names = False
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, (r"py:.*", r"(?!esp_lib\b).*")]
+
+
+def shorten_types(
+    app: Sphinx,
+    what: str,
+    name: str,
+    thing: object,
+    options: Any,
+    signature: str | None,
+    result: str | None,
+) -> tuple[str | None, str | None]:
+    """Write array types as the code does (event `autodoc-process-signature`)."""
+    return _shorten(signature), _shorten(result)
+
+
+def _shorten(signature: str | None) -> str | None:
+    return signature and ARRAY.sub(r"NDArray[\1]", signature)
 
 
 def as_literals(
@@ -57,5 +79,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.napoleon")
     app.connect("config-inited", configure)
+    app.connect("autodoc-process-signature", shorten_types)
     app.connect("autodoc-process-docstring", as_literals, priority=400)  # before napoleon
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ figures. `esp_lib.ledger` says what is read from a notebook and what its fingerp
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
@@ -67,7 +68,16 @@ def read_ledgers(app: Sphinx) -> dict[str, Ledger | None]:
     """Chapter -> what its execution has shown; None where it has not run."""
     folder = Path(app.outdir).parent / "jupyter_execute"
     paths = {name: folder / f"{name}.ipynb" for name in chapters(app.env)}
-    return {name: read_notebook(path) if path.exists() else None for name, path in paths.items()}
+    return {
+        name: _read(path, path.stat().st_mtime_ns) if path.exists() else None
+        for name, path in paths.items()
+    }
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, changed: int) -> Ledger | None:
+    """`read_notebook`, once for each state of the file."""
+    return read_notebook(path)
 
 
 def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -85,7 +95,7 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for place in places:
         name = place["chapter"]
         if not name:
-            text = overview(ledgers, link)
+            text = overview(app.env, ledgers, link)
         elif ledger := ledgers[name]:
             text = tables(name, ledger, link, documented(app))
         else:
@@ -101,7 +111,7 @@ def documented(app: Sphinx) -> Callable[[str], str]:
     )
 
 
-def overview(ledgers: Mapping[str, Ledger | None], link: Link) -> str:
+def overview(env: BuildEnvironment, ledgers: Mapping[str, Ledger | None], link: Link) -> str:
     """What the whole book claims, and a row for each chapter."""
     ran = {name: ledger for name, ledger in ledgers.items() if ledger}
     states = [claim["state"] for ledger in ran.values() for claim in ledger.claims]
@@ -119,7 +129,7 @@ def overview(ledgers: Mapping[str, Ledger | None], link: Link) -> str:
     )
     rows = []
     for name, ledger in ledgers.items():
-        head = anchor(link(name), PurePosixPath(name).name)
+        head = anchor(link(name), chapter_title(Path(env.doc2path(name))))
         if ledger is None:
             rows.append([head, "not executed", "", "", "", "", ""])
             continue
