@@ -59,6 +59,10 @@ class Curve:
 
         Returns:
             (..., steps // n) float64.
+
+        Example:
+            >>> Curve(np.arange(6.0), steps_per_epoch=3).every(2).tolist()
+            [0.5, 2.5, 4.5]
         """
         n = checks.integer("n", n, low=1, high=self.steps)
         windows = self.loss[..., : self.steps // n * n]

@@ -62,6 +62,13 @@ def read_log(path: str | Path, **choices: Any) -> Log:
 
     Raises:
         LogError: the file cannot be read, or is no training log.
+
+    Example:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w", suffix=".csv") as file:
+        ...     print("step,loss", "1,3.1", "2,2.9", "3,2.8", sep=chr(10), file=file, flush=True)
+        ...     read_log(file.name).loss.tolist()
+        [3.1, 2.9, 2.8]
     """
     path = Path(path)
     try:

@@ -137,6 +137,7 @@ def probe(
             broadcast, or a rule of `optimizers_other`, whose state differs.
 
     Example:
+        >>> from esp_lib import Adam, QuadraticProblem
         >>> problem = QuadraticProblem.sample(num_functions=200, dim=200)
         >>> probes = Probes(epochs=(1,), norms=("g", "m"), products=("m",), batches=(9,))
         >>> record = probe(problem, Adam(lr=0.06, beta2=[0.999, 0.8]), probes, batch_size=20)

@@ -36,6 +36,12 @@ class QuadraticProblem:
 
     Raises:
         ValueError: shapes differ, a value is not finite, or a coordinate is out of range.
+
+    Example:
+        >>> QuadraticProblem(a=[1.0, 0.5], b=[0, 0], c=[-1, 1], coordinate=[0, 0], dim=1).shape
+        ()
+        >>> QuadraticProblem.sample(num_functions=200, dim=200, seed=[0, 1, 2]).shape
+        (3,)
     """
 
     a: Array
@@ -150,6 +156,7 @@ def simulate(
         ValueError: an argument out of its range, shapes that don't broadcast, a missing device.
 
     Example:
+        >>> from esp_lib import Adam
         >>> problem = QuadraticProblem.sample(num_functions=200, dim=200)
         >>> curve = simulate(problem, Adam(lr=0.06, beta2=[0.999, 0.8]), epochs=3, batch_size=20)
         >>> curve.loss.shape

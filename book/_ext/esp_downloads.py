@@ -27,27 +27,37 @@ PDF = "epochal-sawtooth.pdf"  # in the root of the built book
 EXTRAS = "figures,widgets,torch,bert"  # what of pyproject.toml the chapters import
 
 
+class Offer(nodes.General, nodes.Element):
+    """Where the table of downloads goes."""
+
+
 class DownloadsDirective(SphinxDirective):
     """`esp-downloads`: a row for each chapter with its notebook and the data of its figures."""
 
     has_content = False
 
     def run(self) -> list[nodes.Node]:
-        """Write the table; its links are relative to a page in the chapters' folder."""
+        """Keep the place; `fill` writes the table."""
+        return [Offer()]
+
+
+def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Write the table, on a page in the chapters' folder (event `doctree-resolved`)."""
+    for offer in list(doctree.findall(Offer)):
         rows = []
-        for chapter in chapters(self.env):
-            path = Path(self.env.doc2path(chapter))
+        for chapter, ledger in read_ledgers(app).items():
             name = PurePosixPath(chapter).name
+            has_data = ledger is not None and ledger.figures
             rows.append([
-                anchor(f"{name}.html", chapter_title(path)),
+                anchor(f"{name}.html", chapter_title(Path(app.env.doc2path(chapter)))),
                 download(f"../_sources/{chapter}.ipynb", f"{name}.ipynb"),
-                download(f"{DATA}/{name}.csv", f"{name}.csv"),
+                download(f"{DATA}/{name}.csv", f"{name}.csv") if has_data else "",
             ])  # fmt: skip
         columns = ("Chapter", "Notebook", "Numbers of its figures")
         pdf = f'<p class="esp-pdf" hidden="">The book on paper: {download(f"../{PDF}", PDF)}</p>'
         claims = f"<p>All claims, as measured: {download(f'{DATA}/claims.json', 'claims.json')}</p>"
         text = pdf + claims + grid(columns, rows, "What each chapter offers")
-        return [nodes.raw("", text, format="html")]
+        offer.replace_self(nodes.raw("", text, format="html"))
 
 
 class ColabDirective(SphinxDirective):
@@ -104,11 +114,11 @@ def write_data(app: Sphinx, failure: Exception | None) -> None:
         for figure in ledger.figures:
             (folder / path.name / f"{figure.name}.csv").write_text(figure.csv, encoding="utf8")
         (folder / f"{path.name}.csv").write_text(chapter_csv(ledger), encoding="utf8")
-        claims = {
-            PurePosixPath(n).name: [dict(c) for c in book.claims] for n, book in ledgers.items()
-        }
-        text = json.dumps(claims, ensure_ascii=False, indent=1)
-        (folder / "claims.json").write_text(text + "\n", encoding="utf8")
+    claims = {PurePosixPath(n).name: [dict(c) for c in book.claims] for n, book in ledgers.items()}
+    text = json.dumps(claims, ensure_ascii=False, indent=1)
+    folder = Path(app.outdir) / "book" / DATA
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "claims.json").write_text(text + "\n", encoding="utf8")
 
 
 def chapter_csv(ledger: Ledger) -> str:
@@ -135,7 +145,9 @@ def uncover_pdf(folder: Path) -> list[Path]:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register directives and events."""
+    app.add_node(Offer)
     app.add_directive("esp-downloads", DownloadsDirective)
+    app.connect("doctree-resolved", fill)
     app.add_directive("esp-colab", ColabDirective)
     app.connect("html-page-context", link_data)
     app.connect("build-finished", write_data)

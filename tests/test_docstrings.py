@@ -1,0 +1,89 @@
+"""The reference of the library: its examples run, and it leaves no module out."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+
+import pytest
+
+import esp_lib
+from esp_lib import Curve, QuadraticProblem, diagnose, logs, measure, simulate
+from tests.conftest import ROOT
+
+MODULES = sorted(
+    module.name
+    for module in pkgutil.walk_packages(esp_lib.__path__, "esp_lib.")
+    if not any(part.startswith("_") for part in module.name.split("."))
+)
+WITH_EXAMPLES = [
+    name
+    for name in MODULES
+    if (path := ROOT / f"{name.replace('.', '/')}.py").is_file() and ">>>" in path.read_text("utf8")
+]
+PAGES = [page for page in sorted((ROOT / "book/api").glob("*.md")) if page.stem != "index"]
+
+
+def examples(module):
+    """The examples of a module's docstrings that are its own."""
+    found = doctest.DocTestFinder(exclude_empty=True).find(importlib.import_module(module))
+    return [test for test in found if test.examples]
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_say_what_happens(name):
+    for test in examples(name):
+        report: list[str] = []
+        result = doctest.DocTestRunner(verbose=False).run(test, out=report.append)
+        assert result.failed == 0, "".join(report)
+        assert result.attempted > 0
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [QuadraticProblem, simulate, measure, Curve.every, logs.read_log, diagnose.diagnose],
+    ids=lambda thing: thing.__qualname__,
+)
+def test_the_main_names_have_an_example(thing):
+    assert ">>>" in (thing.__doc__ or "")
+
+
+def test_every_module_is_on_one_page_of_the_reference():
+    shown = [
+        name for page in PAGES for name in re.findall(r"automodule:: (\S+)", page.read_text("utf8"))
+    ]
+    assert sorted(shown) == MODULES
+
+
+def test_the_reference_is_in_the_book(built_book):
+    from esp_lib.ledger import trace
+
+    page = (built_book / "book/api/problem.html").read_text()
+    assert 'id="esp_lib.quadratic.simulate"' in page
+    assert "NDArray[float64]" in page.replace("numpy.", "")
+    book = (built_book / "book/api/book.html").read_text()
+    assert f'id="esp_lib.lineage.{trace.__name__}"' in book
+
+
+@pytest.fixture
+def esp_api(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+    return pytest.importorskip("esp_api")
+
+
+def test_docstrings_become_restructured_text(esp_api):
+    lines = ["The norm |g| of `g_t` and *all*, a_ and x_0.", ">>> a * `b`", "c_ | d", "", "e_ end."]
+    esp_api.as_literals(None, "", "", None, None, lines)
+    assert lines == [
+        r"The norm \|g\| of ``g_t`` and \*all\*, a\_ and x_0.",
+        ">>> a * `b`",
+        "c_ | d",
+        "",
+        r"e\_ end.",
+    ]
+
+
+def test_array_types_are_written_as_in_the_code(esp_api):
+    long = "(a: ~numpy.ndarray[tuple[~typing.Any, ...], ~numpy.dtype[~numpy.float64]])"
+    short = esp_api.shorten_types(None, "", "", None, None, long, None)
+    assert short == ("(a: NDArray[numpy.float64])", None)
