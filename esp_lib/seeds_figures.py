@@ -119,8 +119,8 @@ def best_of(episodes: Episodes, title: str) -> "Axes":
         low, high = bootstrap_validation(values, n)
         ax.fill_between(n, low, high, color=color, alpha=0.15, linewidth=0)
         ax.plot(n, expected_validation(values.ravel(), n), style, color=color, label=label)
-    ax.set_xscale("log")
     ax.set_xlim(1, n[-1])
+    _count_axis(ax, n[-1])
     figures.label_lines(ax)
     return ax
 
@@ -130,9 +130,17 @@ def chosen(found: Chosen, n: Sequence[int], task: str, title: str) -> "Axes":
     ax = figures.panel(title, xlabel="episodes to choose from", ylabel=metric(task))
     ax.plot(n, found.reported, "o-", color=figures.ORANGE, markersize=3, label="reported")
     ax.plot(n, found.honest, "s--", color=figures.BLUE, markersize=3, label="elsewhere")
-    ax.set_xscale("log")
+    _count_axis(ax, n[-1])
     figures.label_lines(ax)
     return ax
+
+
+def _count_axis(ax: "Axes", last: int) -> None:
+    """A logarithmic axis of numbers of episodes, with ticks that are read as numbers."""
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500) if tick < 0.75 * last]
+    ax.set_xscale("log")
+    ax.set_xticks([*ticks, last], [str(tick) for tick in (*ticks, last)])
+    ax.minorticks_off()
 
 
 def reductions(budgets: Sequence[int], chosen: Array, judged: Array, title: str) -> "Axes":
