@@ -75,12 +75,24 @@ def test_docstrings_become_restructured_text(esp_api):
     lines = ["The norm |g| of `g_t` and *all*, a_ and x_0.", ">>> a * `b`", "c_ | d", "", "e_ end."]
     esp_api.as_literals(None, "", "", None, None, lines)
     assert lines == [
-        r"The norm \|g\| of ``g_t`` and \*all\*, a\_ and x_0.",
+        r"The norm \|g\| of ``g_t`` and *all*, a\_ and x_0.",
         ">>> a * `b`",
         "c_ | d",
         "",
         r"e\_ end.",
     ]
+
+
+def test_fields_are_described_by_their_comments(esp_api):
+    from esp_lib.quadratic import Plan
+    from esp_lib.sawtooth import Sawtooth
+
+    assert esp_api.field_notes(Sawtooth)["drop_error"] == "its standard error"
+    lines = ["What it was asked for."]
+    esp_api.as_literals(None, "class", "", Plan, None, lines)
+    assert "    steps: of one run" in lines
+    assert esp_api.leave_out(None, "class", "", Plan.steps, False, None) is True
+    assert esp_api.leave_out(None, "class", "", Plan, False, None) is None
 
 
 def test_array_types_are_written_as_in_the_code(esp_api):
