@@ -274,8 +274,7 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     rise_error = np.sqrt(_mean(turn, usable) / usable.sum(axis=1))
     trend = rise - drop
     phase, folded = _profile(fold, usable, trend, bins)
-    edge = max(1, bins // 10)
-    amplitude = folded[:, -edge:].mean(axis=1) - folded[:, :edge].mean(axis=1)
+    amplitude = _height(folded)
     scatter = _mean(lines.scatter, usable)
     noise = np.sqrt(scatter)
 
@@ -310,6 +309,20 @@ def _profile(fold: Fold, usable: NDArray[np.bool_], trend: Array, bins: int) -> 
         sums[:, b] = flat[:, here].sum(axis=1)
         counts[:, b] = mask[:, here].sum(axis=1)
     return (np.arange(bins) + 0.5) / bins, sums / counts
+
+
+def _height(folded: Array) -> Array:
+    """Last tenth minus first tenth of the bins that hold points; NaN if those are too few."""
+    runs, bins = folded.shape
+    filled = np.isfinite(folded)
+    count = filled.sum(axis=1, keepdims=True)
+    places = np.argsort(~filled, axis=1, kind="stable")  # filled bins first, in their order
+    tenth = max(1, bins // 10)
+    row = np.arange(runs)[:, None]
+    first = folded[row, places[:, :tenth]]
+    last = folded[row, places[row, np.maximum(count - tenth, 0) + np.arange(tenth)]]
+    enough = count[:, 0] >= 2 * tenth
+    return np.where(enough, last.mean(axis=1) - first.mean(axis=1), np.nan)
 
 
 def _mean(values: Array, mask: NDArray[np.bool_]) -> Array:

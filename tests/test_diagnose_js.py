@@ -16,7 +16,7 @@ from esp_lib.diagnose_causes import CAUSES
 from esp_lib.diagnose_report import as_text, words
 from esp_lib.logs import Log, read_log
 from esp_lib.synthetic_formats import corpus
-from esp_lib.synthetic_logs import RIGHT, as_log, draw
+from esp_lib.synthetic_logs import RIGHT, as_log, draw, make
 from esp_lib.widgets._assets import bundle
 from tests.test_logs_js import CHOICES, as_json
 from tests.test_widgets import module, run_node
@@ -102,6 +102,23 @@ def test_labelled_logs_get_the_same_diagnosis(node, tmp_path):
     assert len(cases) > 150
     assert {found["verdict"] for found, _ in answers} == set(VERDICTS)
     assert {found["cause"] for found, _ in answers} == {*CAUSES, None}
+
+
+def boundary_points(seed):
+    """A sawtooth of which each epoch's last point lies apart, as if it were evaluated there."""
+    run = make("sawtooth", seed, size=4)
+    run.loss[run.steps % run.steps_per_epoch == 0] -= 3.0
+    return as_log(run, 1), run.steps_per_epoch
+
+
+def test_points_left_out_at_the_boundary_leave_an_amplitude(node, tmp_path):
+    cases = [boundary_points(seed) for seed in range(3)]
+    answers = in_node(node, tmp_path, [[as_json(log), length] for log, length in cases])
+    assert compare(answers, cases) == []
+    for found, text in answers:
+        assert "left out" in text
+        assert found["amplitude"] > 0
+        assert found["amplitudeInterval"][0] < found["amplitude"] < found["amplitudeInterval"][1]
 
 
 def odd_log(seed):

@@ -132,6 +132,18 @@ def test_gaps_and_nan_are_left_out():
     assert by_step.p_value == pytest.approx(by_nan.p_value)
 
 
+def test_the_amplitude_leaves_out_phases_without_points():
+    loss = 4 + 2 * PHASE + 0.1 * noise(1)[0]
+    whole = measure(loss, steps_per_epoch=T)
+    slot = np.arange(loss.size) % T
+    loss[(slot == 0) | (slot >= T - 2)] = np.nan
+    holes = measure(loss, steps_per_epoch=T)
+    assert np.isnan(holes.profile).sum() == 3
+    assert holes.amplitude == pytest.approx(whole.amplitude - 2 * 3 / T, abs=0.03)
+    loss[slot >= T // 6] = np.nan
+    assert np.isnan(measure(loss, steps_per_epoch=T).amplitude)
+
+
 def test_divergence_keeps_what_came_before():
     loss = 4 + 2 * PHASE + 0.1 * noise(1)[0]
     cut = loss.copy()

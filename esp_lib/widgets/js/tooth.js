@@ -227,7 +227,9 @@ export function measureTooth(loss, stepsPerEpoch, { steps, skip, folding = true 
   const bins = Math.max(1, rint(stepsPerEpoch));
   const profile = foldedTooth(fold, lines, rise - drop, bins);
   const edge = Math.max(1, Math.floor(bins / 10));
-  const amplitude = average(profile.subarray(bins - edge)) - average(profile.subarray(0, edge));
+  const filled = profile.filter(Number.isFinite);
+  const height = average(filled.slice(-edge)) - average(filled.slice(0, edge));
+  const amplitude = filled.length >= 2 * edge ? height : NaN;
   const bend = maskedMean(usable, (k) => lines[k].bend);
   const concavity = -bend / 4 / amplitude;
   const certain = Math.abs(bend) > 3 * maskedError(usable, (k) => lines[k].bend);
