@@ -1,0 +1,274 @@
+"""`simulate` on a GPU: all runs of a plan in one launch, each coordinate in registers to the end.
+
+Given the order, the coordinates of a run are independent of each other. So a lane of the GPU owns
+one coordinate of one run and takes all steps with x, m and sqrt(v) in registers, as `kernel` does
+with blocks in the cache: the same operations in the same order, without fused multiply-add, so that
+a coordinate has the bits that it has on the CPU. A program has `LANES` lanes, some coordinates, each
+for several runs of one group, which visit it at the same steps; only such steps look for visits.
+
+A visit's loss goes to its own place, and torch averages the batches. So nothing is atomic, and two
+calls give the same bits. Needs Triton, which comes with torch for Linux.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+import triton
+import triton.language as tl
+from numpy.typing import NDArray
+
+from esp_lib.optimizers import TwoMoment
+from esp_lib.quadratic import Group, Plan, QuadraticProblem
+
+LANES = 64  # of a program, which is one warp: two lanes a thread, and no barrier anywhere
+WASTE = 1.25  # lanes are at most so many times those with work
+MEMORY = 2**33  # bytes of the GPU that one launch may take, if twice as much is free
+
+
+# ------------------------------------------------------------------------------- what the GPU does
+
+
+@triton.jit
+def run_lanes(
+    terms, place, function, first, a, b, c, start, constants, tables, group_of,
+    lanes, functions, visits, batch_size,
+    RUNS: tl.constexpr, COORDINATES: tl.constexpr, ADAPTIVE: tl.constexpr, USE_MAX: tl.constexpr,
+):  # fmt: skip
+    """All steps of COORDINATES coordinates of RUNS runs of a group, which are a tile.
+
+    Every number that is not exact in float32 comes from a table: a literal would be rounded.
+
+    Args:
+        terms: (tiles, visits, RUNS), gets a (x - c)^2 + b of each visit at its place in the order.
+        place: (groups, visits) places in the order, sorted by lane and then by time.
+        function: (groups, visits) which function each of them visits.
+        first: (groups, lanes + 1) where a lane's places begin.
+        a, b, c: (groups, functions).
+        start: (groups, lanes) x before the first step.
+        constants: (tiles, 7, RUNS), see `_constants`.
+        tables: (tiles, steps, 3, RUNS), scale_m, scale_g and root.
+        group_of: (tiles,) the group of each tile.
+    """
+    blocks = tl.cdiv(lanes, COORDINATES)
+    tile = (tl.program_id(0) // blocks).to(tl.int64)  # 64 bits: offsets of tiles and groups
+    group = tl.load(group_of + tile)
+    index = tl.arange(0, RUNS * COORDINATES)
+    run = index % RUNS
+    lane = tl.program_id(0) % blocks * COORDINATES + index // RUNS
+    used = lane < lanes
+
+    terms += tile * visits * RUNS
+    place += group * visits
+    function += group * visits
+    first += group * (lanes + 1)
+    a += group * functions
+    b += group * functions
+    c += group * functions
+    constants += tile * 7 * RUNS + run
+    tables += tile * (visits // batch_size) * 3 * RUNS + run
+
+    decay1 = tl.load(constants)
+    weight1 = tl.load(constants + RUNS)
+    decay_s = tl.load(constants + 2 * RUNS)
+    weight2 = tl.load(constants + 3 * RUNS)
+    eps = tl.load(constants + 4 * RUNS)
+    shrink = tl.load(constants + 5 * RUNS)
+    inverse_batch = tl.load(constants + 6 * RUNS)
+
+    x = tl.load(start + group * lanes + lane, mask=used, other=0.0)
+    m = tl.zeros_like(x)
+    s = tl.zeros_like(x)  # sqrt(v); between steps m and s are kept already decayed
+    s_max = tl.zeros_like(x)
+    j = tl.load(first + lane, mask=used, other=0)  # the lane's next visit ...
+    end = tl.load(first + lane + 1, mask=used, other=0)
+    p = tl.load(place + j, mask=j < end, other=visits)  # ... and its place in the order
+    due = tl.min(p, axis=0)
+
+    for stop in range(batch_size, visits + 1, batch_size):  # a step's places end before `stop`
+        scale_m = tl.load(tables)
+        root = tl.load(tables + 2 * RUNS)
+        if due < stop:
+            g = tl.zeros_like(x)
+            visited = index < 0
+            while due < stop:  # a batch may visit a lane twice
+                hit = p < stop
+                i = tl.load(function + j, mask=hit, other=0)
+                u = x - tl.load(c + i, mask=hit, other=0.0)
+                au = tl.load(a + i, mask=hit, other=0.0) * u
+                floor = tl.load(b + i, mask=hit, other=0.0)
+                tl.store(terms + p.to(tl.int64) * RUNS + run, au * u + floor, mask=hit)
+                g = tl.where(hit, g + 2.0 * au * inverse_batch, g)
+                visited = visited | hit
+                j += hit.to(tl.int32)
+                p = tl.load(place + j, mask=j < end, other=visits)
+                due = tl.min(p, axis=0)
+            m += weight1 * g
+            s = tl.where(visited, tl.sqrt(s * s + weight2 * (g * g)), s)
+            s_max = tl.maximum(s_max, s)
+            update = scale_m * m + tl.load(tables + RUNS) * g
+        else:
+            update = scale_m * m
+        if ADAPTIVE:
+            if USE_MAX:
+                update = update / (root * s_max + eps)
+            else:
+                update = update / (root * s + eps)
+        x = shrink * x - update
+        m *= decay1
+        s *= decay_s
+        tables += 3 * RUNS
+
+
+# ------------------------------------------------------------------------- what the host lays out
+
+
+def run_on_triton(
+    plan: Plan, batch_size: int, device: str, dtype: str = "float64", memory: int = MEMORY
+) -> NDArray[np.float64]:
+    """Mean batch losses of all runs of a plan.
+
+    Args:
+        plan: the runs, of rules of the two-moment form.
+        batch_size: functions a step.
+        device: a torch device; "cpu" if Triton interprets (TRITON_INTERPRET=1), as in the tests.
+        dtype: "float64" or "float32", of all arithmetic after the coefficient tables.
+        memory: bytes that one launch may take; more runs take several launches.
+
+    Returns:
+        float64 (runs, steps).
+
+    Raises:
+        ValueError: a run has 2^30 visits or more.
+    """
+    if plan.steps * batch_size >= 2**30:  # places are int32
+        raise ValueError(
+            f"epochs times functions must be below 2**30 on a GPU, got {plan.steps * batch_size}"
+        )
+    loss = np.empty((math.prod(plan.shape), plan.steps))
+    on_gpu = torch.device(device).type == "cuda"
+    if on_gpu:
+        memory = min(memory, torch.cuda.mem_get_info(device)[0] // 2)
+    with torch.cuda.device(device if on_gpu else -1):  # Triton launches on the current device
+        for chunk in _chunks(plan, batch_size, memory):
+            runs, losses = _launch(chunk, plan, batch_size, device, getattr(torch, dtype))
+            loss[runs] = losses
+    return loss
+
+
+def runs_a_tile(count: int) -> int:
+    """How many of a group's `count` runs share a program: a power of two that wastes little."""
+    sizes = (LANES >> k for k in range(LANES.bit_length()))
+    return next(size for size in sizes if -(-count // size) * size <= WASTE * count)
+
+
+def _chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
+    """The groups, cut where they are too large, in lists that fit into `memory` bytes."""
+    visits = plan.steps * batch_size
+    of_group = 64 * visits  # the order and what sorting it takes
+    of_run = int(WASTE * 8 * (visits + 8 * plan.steps))  # terms, tables, losses
+    most = max(1, (memory - of_group) // (of_run * LANES)) * LANES
+    chunk: list[Group] = []
+    size = 0
+    for group in plan.groups:
+        for k in range(0, len(group.runs), most):
+            part = group._replace(
+                runs=group.runs[k : k + most], rules=group.rules[k : k + most]
+            )
+            cost = of_group + of_run * len(part.runs)
+            if chunk and size + cost > memory:
+                yield chunk
+                chunk, size = [], 0
+            chunk.append(part)
+            size += cost
+    if chunk:
+        yield chunk
+
+
+def _launch(
+    chunk: list[Group], plan: Plan, batch_size: int, device: str, dtype: torch.dtype
+) -> tuple[list[int], NDArray[np.float64]]:
+    """All runs of some groups: their places in the plan, and their losses."""
+
+    def tensor(values: object) -> torch.Tensor:
+        whole = torch.as_tensor(np.asarray(values), device=device)
+        return whole.to(dtype) if whole.is_floating_point() else whole
+
+    size = runs_a_tile(max(len(group.runs) for group in chunk))
+    group_of: list[int] = []
+    rules: list[TwoMoment] = []
+    kept: list[int] = []  # where the runs are among those of all tiles, the last filled up
+    for number, group in enumerate(chunk):
+        tiles = -(-len(group.runs) // size)
+        group_of += [number] * tiles
+        kept += range(len(rules), len(rules) + len(group.runs))
+        rules += group.rules + group.rules[-1:] * (tiles * size - len(group.runs))
+    constants = tensor(_constants(rules, batch_size)).view(-1, size, 7).transpose(1, 2)
+    constants[:, 4].clamp_(min=torch.finfo(dtype).tiny)  # eps stays above 0
+    tables = tensor([(r.scale_m, r.scale_g, r.root) for r in rules])
+    tables = tables.view(-1, size, 3, plan.steps).permute(0, 3, 2, 1)
+
+    lane_of, start = _lanes([group.problem for group in chunk], plan.start)
+    place, function, first = _visits(
+        tensor(np.stack([group.order.reshape(-1) for group in chunk])),
+        tensor(lane_of),
+        start.shape[1],
+    )
+    a, b, c = (
+        tensor(np.stack([getattr(group.problem, name) for group in chunk])) for name in "abc"
+    )
+    visits = place.shape[1]
+    terms = torch.empty(len(group_of), visits, size, dtype=dtype, device=device)
+    coordinates = LANES // size
+    programs = len(group_of) * -(-start.shape[1] // coordinates)
+    run_lanes[(programs,)](
+        terms, place, function, first, a, b, c, tensor(start),
+        constants.contiguous(), tables.contiguous(), tensor(group_of),
+        start.shape[1], a.shape[1], visits, batch_size,
+        RUNS=size, COORDINATES=coordinates, ADAPTIVE=rules[0].adaptive, USE_MAX=rules[0].use_max,
+        num_warps=1, enable_fp_fusion=False,
+    )  # fmt: skip
+    loss = terms.view(-1, plan.steps, batch_size, size).mean(dim=2).transpose(1, 2)
+    losses = loss.reshape(-1, plan.steps).double().cpu().numpy()
+    return [run for group in chunk for run in group.runs], losses[kept]
+
+
+def _constants(rules: Iterable[TwoMoment], batch_size: int) -> list[tuple[float, ...]]:
+    """What does not change from step to step: one row a run."""
+    return [
+        (r.decay1, r.weight1, math.sqrt(r.decay2), r.weight2, r.eps, r.shrink, 1.0 / batch_size)
+        for r in rules
+    ]
+
+
+def _lanes(
+    problems: list[QuadraticProblem], x0: NDArray[np.float64]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Coordinates in use, numbered: the lane of each function, and where each lane starts.
+
+    Returns:
+        int32 (problems, functions) and float64 (problems, lanes); with zeros after the lanes of a
+        problem that has fewer.
+    """
+    distinct = {id(problem): problem for problem in problems}
+    numbered = {
+        key: np.unique(problem.coordinate, return_inverse=True)
+        for key, problem in distinct.items()
+    }
+    start = np.zeros((len(problems), max(used.size for used, _ in numbered.values())))
+    for row, problem in zip(start, problems, strict=True):
+        used = numbered[id(problem)][0]
+        row[: used.size] = x0[used]
+    lane_of = np.stack([numbered[id(problem)][1] for problem in problems])
+    return lane_of.astype(np.int32), start
+
+
+def _visits(
+    order: torch.Tensor, lane_of: torch.Tensor, lanes: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The visits of each order (groups, visits) by lane and then by time; see `run_lanes`."""
+    lane, place = lane_of.gather(1, order.long()).sort(dim=1, stable=True)
+    every = torch.arange(lanes + 1, dtype=lane.dtype, device=lane.device)
+    first = torch.searchsorted(lane, every.expand(len(lane), -1).contiguous(), out_int32=True)
+    return place.int(), order.gather(1, place), first
