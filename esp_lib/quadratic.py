@@ -7,8 +7,9 @@ the update. Random numbers come from `threefry`, so that a seed means the same e
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -129,6 +130,7 @@ def simulate(
     seed: ArrayLike = 0,
     x0: ArrayLike = 3.0,
     device: str = "cpu",
+    dtype: str = "float64",
 ) -> Curve:
     """Train on the problem and return the loss of each batch before its update.
 
@@ -145,8 +147,11 @@ def simulate(
         batch_size: functions a step; divides the number of functions.
         seed: seed of the order, integers from 0 to 2**32 - 1.
         x0: the starting point, a number or (dim,).
-        device: "cpu" (compiled loops, all cores), or "cuda", "cuda:1", … (torch on that GPU).
+        device: "cpu" (compiled loops, all cores), or "cuda", "cuda:1", … (one launch for all runs
+            on that GPU through Triton; where Triton is missing, step by step through torch).
             Rules of `optimizers_other` run step by step in NumPy, on the CPU.
+        dtype: "float64", or on a GPU "float32": faster, and right to about six digits as long as
+            the run is stable.
 
     Returns:
         A curve with loss (..., steps), float64. Where a run diverges, its loss is inf or NaN from
@@ -162,15 +167,11 @@ def simulate(
         >>> curve.loss.shape
         (2, 30)
     """
-    run_group = _runner(device, optimizer)
+    run_plan = _runner(device, dtype, optimizer)
     plan = make_plan(
         problem, optimizer, order=order, epochs=epochs, batch_size=batch_size, seed=seed, x0=x0
     )
-    loss = np.empty((math.prod(plan.shape), plan.steps))
-    for group in plan.groups:
-        loss[group.runs] = run_group(
-            group.problem, plan.start, group.order, batch_size, group.rules
-        )
+    loss = run_plan(plan, batch_size)
     return make_curve(
         loss.reshape(*plan.shape, plan.steps), problem, optimizer, order, batch_size, device
     )
@@ -294,18 +295,36 @@ def _rule(setting: Optimizer, steps: int) -> TwoMoment | Optimizer:
     return setting.two_moment(steps) if setting.two_moment_form else setting
 
 
-def _runner(device: str, optimizer: Optimizer):  # type: ignore[no-untyped-def]
-    """The function that runs a group of settings on one problem and order, on `device`."""
+def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan, int], Array]:
+    """What runs a plan on `device`: (plan, batch_size) to the losses (runs, steps)."""
+    checks.choice("dtype", dtype, ("float64", "float32"))
+    if device == "cpu" and dtype != "float64":
+        raise ValueError(f'dtype must be "float64" where device is "cpu", got {dtype!r}')
     if not optimizer.two_moment_form:
         if device != "cpu":
             raise ValueError(f'device must be "cpu" for {optimizer.name}, got {device!r}')
         from esp_lib.quadratic_textbook import run_textbook
 
-        return run_textbook
+        return partial(_run_groups, run_textbook)
     if device == "cpu":
         from esp_lib.kernel import run_on_cpu
 
-        return run_on_cpu
-    from esp_lib.quadratic_torch import runner
+        return partial(_run_groups, run_on_cpu)
+    from esp_lib.quadratic_torch import check_gpu, run_on_torch
 
-    return runner(device)
+    check_gpu(device)
+    try:
+        from esp_lib.quadratic_triton import run_on_triton
+    except ImportError:
+        return partial(_run_groups, partial(run_on_torch, device=device, dtype=dtype))
+    return partial(run_on_triton, device=device, dtype=dtype)
+
+
+def _run_groups(run_group: Callable[..., Array], plan: Plan, batch_size: int) -> Array:
+    """The losses of a plan, one group after the other."""
+    loss = np.empty((math.prod(plan.shape), plan.steps))
+    for group in plan.groups:
+        loss[group.runs] = run_group(
+            group.problem, plan.start, group.order, batch_size, group.rules
+        )
+    return loss

@@ -1,10 +1,9 @@
-"""`simulate` on a GPU through torch: all settings of a group step together.
+"""`simulate` on a GPU without Triton: torch steps all settings of a group together.
 
-The same two-moment form as `kernel`, over tensors (settings, coordinates in use). Runs on any
-torch device in float64; a GPU has room for thousands of settings at once.
+The same two-moment form as `kernel`, over tensors (settings, coordinates in use). For machines
+whose torch comes without Triton, as on Windows; elsewhere `quadratic_triton` takes one launch.
 """
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from esp_lib.quadratic import QuadraticProblem
 
 
-def runner(device: str) -> Callable[..., NDArray[np.float64]]:
-    """The counterpart of `kernel.run_on_cpu` on a GPU.
+def check_gpu(device: str) -> None:
+    """Refuse what is no GPU here.
 
     Raises:
         ValueError: `device` is not "cuda" or "cuda:<number>", or torch finds no such GPU.
@@ -39,11 +38,6 @@ def runner(device: str) -> Callable[..., NDArray[np.float64]]:
             f"here, got {device!r}"
         )
 
-    def run_on_gpu(*args: object) -> NDArray[np.float64]:
-        return run_on_torch(*args, device=device)  # type: ignore[arg-type, misc]
-
-    return run_on_gpu
-
 
 def run_on_torch(
     problem: "QuadraticProblem",
@@ -52,6 +46,7 @@ def run_on_torch(
     batch_size: int,
     rules: list[TwoMoment],
     device: str,
+    dtype: str = "float64",
 ) -> NDArray[np.float64]:
     """Mean batch losses of several settings on one problem and order; see `kernel.run_on_cpu`.
 
@@ -60,8 +55,11 @@ def run_on_torch(
     """
     import torch
 
+    number = getattr(torch, dtype)
+
     def tensor(values: object) -> "torch.Tensor":
-        return torch.as_tensor(np.asarray(values), device=device)
+        whole = torch.as_tensor(np.asarray(values), device=device)
+        return whole.to(number) if whole.is_floating_point() else whole
 
     layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
     steps = order.size // batch_size
@@ -72,12 +70,13 @@ def run_on_torch(
         tensor([getattr(rule, name) for rule in rules])[:, None]
         for name in ("decay1", "weight1", "decay2", "weight2", "eps", "shrink")
     )
+    eps = eps.clamp(min=torch.finfo(number).tiny)  # above 0 in float32 too
     scale_m, scale_g, root = (
         tensor([getattr(rule, name) for rule in rules]) for name in ("scale_m", "scale_g", "root")
     )
     x = tensor(x0[layout.coordinate]).repeat(len(rules), 1)  # (settings, lanes)
     m, v, v_max = (torch.zeros_like(x) for _ in range(3))
-    loss = torch.empty(len(rules), steps, dtype=torch.float64, device=device)
+    loss = torch.empty(len(rules), steps, dtype=number, device=device)
     for t in range(steps):
         batch = batches[t]
         u = x[:, lane[batch]] - c[batch]  # (settings, batch_size)
@@ -92,4 +91,4 @@ def run_on_torch(
             second = v_max if rules[0].use_max else v
             step = step / (root[:, t, None] * second.sqrt() + eps)
         x = shrink * x - step
-    return loss.cpu().numpy()
+    return loss.double().cpu().numpy()

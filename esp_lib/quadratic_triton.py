@@ -2,9 +2,9 @@
 
 Given the order, the coordinates of a run are independent of each other. So a lane of the GPU owns
 one coordinate of one run and takes all steps with x, m and sqrt(v) in registers, as `kernel` does
-with blocks in the cache: the same operations in the same order, without fused multiply-add, so that
-a coordinate has the bits that it has on the CPU. A program has `LANES` lanes, some coordinates, each
-for several runs of one group, which visit it at the same steps; only such steps look for visits.
+with blocks in the cache: the same operations in the same order and no fused multiply-add, so that a
+coordinate has the bits that it has on the CPU. A program has `LANES` lanes: some coordinates, each
+for several runs of one group, which visit it at the same steps. Only such steps look for visits.
 
 A visit's loss goes to its own place, and torch averages the batches. So nothing is atomic, and two
 calls give the same bits. Needs Triton, which comes with torch for Linux.
@@ -12,6 +12,7 @@ calls give the same bits. Needs Triton, which comes with torch for Linux.
 
 import math
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ MEMORY = 2**33  # bytes of the GPU that one launch may take, if twice as much is
 # ------------------------------------------------------------------------------- what the GPU does
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["lanes", "functions", "visits", "batch_size"])
 def run_lanes(
     terms, place, function, first, a, b, c, start, constants, tables, group_of,
     lanes, functions, visits, batch_size,
@@ -43,13 +44,23 @@ def run_lanes(
     Args:
         terms: (tiles, visits, RUNS), gets a (x - c)^2 + b of each visit at its place in the order.
         place: (groups, visits) places in the order, sorted by lane and then by time.
-        function: (groups, visits) which function each of them visits.
-        first: (groups, lanes + 1) where a lane's places begin.
-        a, b, c: (groups, functions).
+        function: (groups, visits) the function that each of them visits.
+        first: (groups, lanes + 1) where the places of a lane begin.
+        a: (groups, functions) curvatures.
+        b: (groups, functions) floors.
+        c: (groups, functions) minima.
         start: (groups, lanes) x before the first step.
         constants: (tiles, 7, RUNS), see `_constants`.
         tables: (tiles, steps, 3, RUNS), scale_m, scale_g and root.
         group_of: (tiles,) the group of each tile.
+        lanes: coordinates in use, the most that a group has.
+        functions: of one problem.
+        visits: of one run.
+        batch_size: functions a step.
+        RUNS: runs of a program.
+        COORDINATES: coordinates of a program.
+        ADAPTIVE: whether the rule has a second moment.
+        USE_MAX: whether its maximum takes its place.
     """
     blocks = tl.cdiv(lanes, COORDINATES)
     tile = (tl.program_id(0) // blocks).to(tl.int64)  # 64 bits: offsets of tiles and groups
@@ -111,10 +122,8 @@ def run_lanes(
         else:
             update = scale_m * m
         if ADAPTIVE:
-            if USE_MAX:
-                update = update / (root * s_max + eps)
-            else:
-                update = update / (root * s + eps)
+            second = s_max if USE_MAX else s
+            update = update / (root * second + eps)
         x = shrink * x - update
         m *= decay1
         s *= decay_s
@@ -151,9 +160,10 @@ def run_on_triton(
     if on_gpu:
         memory = min(memory, torch.cuda.mem_get_info(device)[0] // 2)
     with torch.cuda.device(device if on_gpu else -1):  # Triton launches on the current device
-        for chunk in _chunks(plan, batch_size, memory):
-            runs, losses = _launch(chunk, plan, batch_size, device, getattr(torch, dtype))
-            loss[runs] = losses
+        for chunk in chunks(plan, batch_size, memory):
+            launch = lay_out(chunk, plan.start, batch_size, device, dtype)
+            launch.run()
+            loss[[run for group in chunk for run in group.runs]] = launch.losses(plan.steps)
     return loss
 
 
@@ -163,7 +173,7 @@ def runs_a_tile(count: int) -> int:
     return next(size for size in sizes if -(-count // size) * size <= WASTE * count)
 
 
-def _chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
+def chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
     """The groups, cut where they are too large, in lists that fit into `memory` bytes."""
     visits = plan.steps * batch_size
     of_group = 64 * visits  # the order and what sorting it takes
@@ -173,9 +183,7 @@ def _chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
     size = 0
     for group in plan.groups:
         for k in range(0, len(group.runs), most):
-            part = group._replace(
-                runs=group.runs[k : k + most], rules=group.rules[k : k + most]
-            )
+            part = group._replace(runs=group.runs[k : k + most], rules=group.rules[k : k + most])
             cost = of_group + of_run * len(part.runs)
             if chunk and size + cost > memory:
                 yield chunk
@@ -186,52 +194,73 @@ def _chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
         yield chunk
 
 
-def _launch(
-    chunk: list[Group], plan: Plan, batch_size: int, device: str, dtype: torch.dtype
-) -> tuple[list[int], NDArray[np.float64]]:
-    """All runs of some groups: their places in the plan, and their losses."""
+class Launch(NamedTuple):
+    """One call of `run_lanes`, whose arguments are on the device."""
+
+    terms: torch.Tensor
+    arguments: tuple[torch.Tensor | int, ...]  # what follows `terms`
+    options: dict[str, int]
+    programs: int
+    kept: list[int]  # where the plan's runs are among those of all tiles, some filled up
+
+    def run(self) -> None:
+        """Take all steps; `terms` is filled when the device is done."""
+        run_lanes[(self.programs,)](
+            self.terms, *self.arguments, **self.options, num_warps=1, enable_fp_fusion=False
+        )
+
+    def losses(self, steps: int) -> NDArray[np.float64]:
+        """The mean of each batch of each run, (runs, steps), from `terms`."""
+        tiles, visits, size = self.terms.shape
+        mean = self.terms.view(tiles, steps, visits // steps, size).mean(dim=2)
+        rows = mean.transpose(1, 2).reshape(-1, steps).double().cpu().numpy()
+        return rows[self.kept]
+
+
+def lay_out(
+    chunk: list[Group], x0: NDArray[np.float64], batch_size: int, device: str, dtype: str
+) -> Launch:
+    """Put some groups on the device; arguments as in `run_on_triton`, `x0` is (dim,)."""
+    number = getattr(torch, dtype)
 
     def tensor(values: object) -> torch.Tensor:
         whole = torch.as_tensor(np.asarray(values), device=device)
-        return whole.to(dtype) if whole.is_floating_point() else whole
+        return whole.to(number) if whole.is_floating_point() else whole
 
     size = runs_a_tile(max(len(group.runs) for group in chunk))
     group_of: list[int] = []
     rules: list[TwoMoment] = []
-    kept: list[int] = []  # where the runs are among those of all tiles, the last filled up
-    for number, group in enumerate(chunk):
+    kept: list[int] = []
+    for index, group in enumerate(chunk):
         tiles = -(-len(group.runs) // size)
-        group_of += [number] * tiles
+        group_of += [index] * tiles
         kept += range(len(rules), len(rules) + len(group.runs))
         rules += group.rules + group.rules[-1:] * (tiles * size - len(group.runs))
     constants = tensor(_constants(rules, batch_size)).view(-1, size, 7).transpose(1, 2)
-    constants[:, 4].clamp_(min=torch.finfo(dtype).tiny)  # eps stays above 0
+    constants[:, 4].clamp_(min=torch.finfo(number).tiny)  # eps stays above 0
     tables = tensor([(r.scale_m, r.scale_g, r.root) for r in rules])
-    tables = tables.view(-1, size, 3, plan.steps).permute(0, 3, 2, 1)
+    tables = tables.view(-1, size, 3, tables.shape[-1]).permute(0, 3, 2, 1)
 
-    lane_of, start = _lanes([group.problem for group in chunk], plan.start)
-    place, function, first = _visits(
-        tensor(np.stack([group.order.reshape(-1) for group in chunk])),
-        tensor(lane_of),
-        start.shape[1],
-    )
-    a, b, c = (
-        tensor(np.stack([getattr(group.problem, name) for group in chunk])) for name in "abc"
-    )
-    visits = place.shape[1]
-    terms = torch.empty(len(group_of), visits, size, dtype=dtype, device=device)
-    coordinates = LANES // size
-    programs = len(group_of) * -(-start.shape[1] // coordinates)
-    run_lanes[(programs,)](
-        terms, place, function, first, a, b, c, tensor(start),
-        constants.contiguous(), tables.contiguous(), tensor(group_of),
-        start.shape[1], a.shape[1], visits, batch_size,
-        RUNS=size, COORDINATES=coordinates, ADAPTIVE=rules[0].adaptive, USE_MAX=rules[0].use_max,
-        num_warps=1, enable_fp_fusion=False,
+    lane_of, start = _lanes([group.problem for group in chunk], x0)
+    lanes = start.shape[1]
+    order = tensor(np.stack([group.order.reshape(-1) for group in chunk]))
+    a, b, c = (tensor([getattr(group.problem, name) for group in chunk]) for name in "abc")
+    return Launch(
+        terms=torch.empty(len(group_of), order.shape[1], size, dtype=number, device=device),
+        arguments=(
+            *_visits(order, tensor(lane_of), lanes), a, b, c, tensor(start),
+            constants.contiguous(), tables.contiguous(), tensor(group_of),
+            lanes, a.shape[1], order.shape[1], batch_size,
+        ),
+        options={
+            "RUNS": size,
+            "COORDINATES": LANES // size,
+            "ADAPTIVE": rules[0].adaptive,
+            "USE_MAX": rules[0].use_max,
+        },
+        programs=len(group_of) * -(-lanes // (LANES // size)),
+        kept=kept,
     )  # fmt: skip
-    loss = terms.view(-1, plan.steps, batch_size, size).mean(dim=2).transpose(1, 2)
-    losses = loss.reshape(-1, plan.steps).double().cpu().numpy()
-    return [run for group in chunk for run in group.runs], losses[kept]
 
 
 def _constants(rules: Iterable[TwoMoment], batch_size: int) -> list[tuple[float, ...]]:
@@ -253,8 +282,7 @@ def _lanes(
     """
     distinct = {id(problem): problem for problem in problems}
     numbered = {
-        key: np.unique(problem.coordinate, return_inverse=True)
-        for key, problem in distinct.items()
+        key: np.unique(problem.coordinate, return_inverse=True) for key, problem in distinct.items()
     }
     start = np.zeros((len(problems), max(used.size for used, _ in numbered.values())))
     for row, problem in zip(start, problems, strict=True):

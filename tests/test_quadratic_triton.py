@@ -1,0 +1,58 @@
+"""The GPU's kernel: interpreted on the CPU against the CPU path, and compiled for sm_90."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from esp_lib import simulate
+from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def triton_losses(tmp_path_factory):
+    """What the kernel makes of each case, in Triton's interpreter."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    out = tmp_path_factory.mktemp("triton") / "losses.npz"
+    subprocess.run(
+        [sys.executable, "-m", "tests.triton_worker", str(out)],
+        env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        cwd=ROOT, check=True,
+    )  # fmt: skip
+    with np.load(out) as losses:
+        return dict(losses)
+
+
+def run(case):
+    return simulate(case.problem, case.rule, **case.arguments).loss
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_kernel_equals_the_cpu_path(triton_losses, name):
+    expected = run(CASES[name])
+    loss = triton_losses[name]
+    assert loss.shape == expected.shape
+    ended = np.maximum.accumulate(~np.isfinite(loss), axis=-1)
+    assert np.array_equal(ended, ~np.isfinite(expected))
+    np.testing.assert_allclose(loss[~ended], expected[~ended], rtol=1e-12)
+
+
+def test_coordinates_have_the_bits_of_the_cpu_path(triton_losses):
+    name = "batches of one"  # a loss of one function, so that no sum can be rounded differently
+    assert np.array_equal(triton_losses[name], run(CASES[name]))
+
+
+@pytest.mark.parametrize("name", IN_FLOAT32)
+def test_float32_is_close(triton_losses, name):
+    loss, expected = triton_losses[f"{name}, float32"], run(CASES[name])
+    np.testing.assert_allclose(loss, expected, rtol=2e-5)
+    assert not np.array_equal(loss, expected)
+
+
+def test_launches_in_parts_give_the_same_bits(triton_losses):
+    assert np.array_equal(triton_losses[f"{IN_PARTS}, in parts"], triton_losses[IN_PARTS])
