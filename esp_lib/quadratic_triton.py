@@ -24,6 +24,7 @@ from esp_lib.optimizers import TwoMoment
 from esp_lib.quadratic import Group, Plan, QuadraticProblem
 
 LANES = 64  # of a program, which is one warp: two lanes a thread, and no barrier anywhere
+OPTIONS = {"num_warps": 1, "enable_fp_fusion": False}
 WASTE = 1.25  # lanes are at most so many times those with work
 MEMORY = 2**33  # bytes of the GPU that one launch may take, if twice as much is free
 
@@ -205,9 +206,7 @@ class Launch(NamedTuple):
 
     def run(self) -> None:
         """Take all steps; `terms` is filled when the device is done."""
-        run_lanes[(self.programs,)](
-            self.terms, *self.arguments, **self.options, num_warps=1, enable_fp_fusion=False
-        )
+        run_lanes[(self.programs,)](self.terms, *self.arguments, **self.options, **OPTIONS)
 
     def losses(self, steps: int) -> NDArray[np.float64]:
         """The mean of each batch of each run, (runs, steps), from `terms`."""
