@@ -1,18 +1,19 @@
 """`simulate` on a GPU: what an H200 could do at most, and what the GPU at hand does.
 
-Run with `python -m benchmarks.gpu`. The limits come from the kernel's machine code, so that they
-need Triton but no GPU (`benchmarks/gpu.md`); the measurement needs one (`benchmarks/gpu_measured.md`).
-Symbols as in `esp_lib.quadratic_triton`. A run is the paper's: 10,000 functions and coordinates, 10
-epochs of 100 steps, Adam.
+Run with `python -m benchmarks.gpu`. The limits come from the kernel's machine code: they need
+Triton, but no GPU (`benchmarks/gpu.md`). The measurement needs one (`benchmarks/gpu_measured.md`).
+A run is the paper's: 10,000 functions and coordinates, 10 epochs of 100 steps, Adam.
 """
 
 import importlib.util
+import math
 import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,16 +29,25 @@ from benchmarks._machine_code import (
 from benchmarks.simulation import map_rule
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
 from esp_lib.chapter import commit, device_name, versions
-from esp_lib.quadratic import make_plan
+from esp_lib.quadratic import Plan, make_plan
+
+if TYPE_CHECKING:
+    from esp_lib.quadratic_triton import Launch
 
 DTYPES = {"float64": 8, "float32": 4}  # bytes
 GOALS = {"float64": 5_000, "float32": 30_000}  # runs a second
 ROUNDS = 5
 EPOCHS, BATCH = 10, 100
-BETA2 = np.linspace(0.75, 0.999, 64)
-MAP = Adam(lr=0.06, beta2=BETA2[:, None], eps=np.logspace(-10, -2, 64))  # one order, 4,096 settings
-ORDERS_SEEDS = np.arange(512)  # as many orders, one setting
-WORK = {"map": (MAP, 0, MAP.lr * 0 + MAP.shape[0] * MAP.shape[1]), "seeds": None}
+SIDE = 64
+MAP = Adam(
+    lr=0.06, beta2=np.linspace(0.75, 0.999, SIDE)[:, None], eps=np.logspace(-10, -2, SIDE)
+)  # one order
+SEEDS = np.arange(512)  # as many orders of one setting
+WORK: dict[str, dict[str, Any]] = {
+    "settings": {"optimizer": MAP, "seed": 0},
+    "orders": {"optimizer": Adam(lr=0.06, beta2=0.8), "seed": SEEDS},
+}
+RUNS = {"settings": 64, "orders": 1}  # of a program
 
 
 # ------------------------------------------------------------------------------- limits, on paper
@@ -63,43 +73,180 @@ def bytes_of_run(problem: QuadraticProblem, runs: int, item: int) -> float:
     return item * (2 * visits + 4 * steps) + (8 * visits + 3 * item * problem.num_functions) / runs
 
 
-def limits(problem: QuadraticProblem, code: MachineCode, dtype: str, runs: int) -> dict[str, float]:
-    """Runs a second that an H200 cannot exceed, by what limits them."""
+def limits(
+    problem: QuadraticProblem, dtype: str, runs: int
+) -> tuple[MachineCode, dict[str, float]]:
+    """The kernel, and the runs a second that an H200 cannot exceed, by what limits them."""
+    code = compile_kernel(dtype, runs)
     steps, visited = program_steps(problem, runs)
-    arithmetic = 32 * code.step[dtype] / RATES[dtype]  # cycles of a multiprocessor
-    second = MULTIPROCESSORS * CLOCK
-    return {
-        "arithmetic": second / (steps * arithmetic),
-        "instructions": second
-        / (steps * least_cycles(code.step) + visited * least_cycles(code.visit)),
+    arithmetic = steps * 32 * code.step[dtype] / RATES[dtype]  # cycles of a multiprocessor
+    all_of_it = steps * least_cycles(code.step) + visited * least_cycles(code.visit)
+    return code, {
+        "arithmetic": MULTIPROCESSORS * CLOCK / arithmetic,
+        "instructions": MULTIPROCESSORS * CLOCK / all_of_it,
         "memory": BANDWIDTH / bytes_of_run(problem, runs, DTYPES[dtype]),
     }
 
 
 def limit_table(problem: QuadraticProblem) -> list[str]:
-    """One row a type and kind of work."""
+    """What an H200 could do at most: one row a type and kind of work."""
     lines = [
-        "| type | runs of a program | registers, spilled bytes | instructions of a coordinate's step: "
-        "all, arithmetic | arithmetic alone | all instructions | memory | goal |",
+        "| type | many | instructions, of them arithmetic | limit of arithmetic "
+        "| of all instructions | of memory | goal |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    used: dict[str, tuple[int, int]] = {}  # registers and spilled bytes, the most
+    for dtype in DTYPES:
+        for work, runs in RUNS.items():
+            code, most = limits(problem, dtype, runs)
+            used[dtype] = max(used.get(dtype, (0, 0)), (code.registers, code.spilled))
+            lines.append(
+                f"| {dtype} | {work} | {code.step['any'] / 2:.1f}, {code.step[dtype] / 2:.0f} | "
+                + " | ".join(f"{rate:,.0f}" for rate in most.values())
+                + f" | {GOALS[dtype]:,} |"
+            )
+    taken = " and ".join(
+        f"{registers} registers, {spilled} spilled bytes in {dtype}"
+        for dtype, (registers, spilled) in used.items()
+    )
+    return [
+        *lines,
+        "",
+        "Runs a second that an H200 cannot exceed, from the kernel's machine code (sm_90), and the "
+        "instructions of a coordinate's step without a visit. *Arithmetic*: only what the type's "
+        "own units do, at the data sheet's peak. *All instructions*: visits and everything else "
+        f"too, {RATES['any']} threads' a cycle and multiprocessor. *Memory*: 4.8 TB/s. A step "
+        "divides once, for which the hardware guesses 1 / x and multiplies and adds; square roots "
+        "are for visits alone. Not in the limits: waiting for loads, the host, the copies to and "
+        "from it. *Settings*: a map with one order, 64 runs of a coordinate in one program; "
+        f"*orders*: one setting, 64 coordinates of one run. A thread takes {taken}.",
+    ]
+
+
+# ------------------------------------------------------------------------------------ measurements
+
+
+def seconds(call: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Median wall-clock seconds of a call."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def count(work: dict[str, Any]) -> int:
+    """Runs of some work."""
+    return math.prod(np.broadcast_shapes(work["optimizer"].shape, np.shape(work["seed"])))
+
+
+def make(problem: QuadraticProblem, work: dict[str, Any]) -> Plan:
+    """The plan of some work."""
+    return make_plan(problem, **work, order="reshuffle", epochs=EPOCHS, batch_size=BATCH, x0=3.0)
+
+
+def lay_out_all(
+    problem: QuadraticProblem, work: dict[str, Any], device: str, dtype: str
+) -> "list[Launch]":
+    """All launches of some work, ready to run."""
+    from esp_lib.quadratic_triton import MEMORY, chunks, lay_out
+
+    plan = make(problem, work)
+    return [
+        lay_out(chunk, plan.start, BATCH, device, dtype) for chunk in chunks(plan, BATCH, MEMORY)
+    ]
+
+
+def kernel_seconds(launches: "list[Launch]") -> float:
+    """Medians that Triton's own benchmark finds for the launches alone, added up."""
+    from triton.testing import do_bench
+
+    return sum(do_bench(launch.run, return_mode="median") for launch in launches) / 1e3
+
+
+def measured_table(problem: QuadraticProblem, device: str) -> list[str]:
+    """Runs a second on a GPU, and how far its losses are from the CPU's."""
+    few: dict[str, Any] = {"optimizer": map_rule(), "seed": 0}
+    expected = simulate(problem, **few).loss
+    on_cpu = count(few) / seconds(lambda: simulate(problem, **few))
+    lines = [
+        "| type | many | runs a second, whole call | goal | times the CPU path | kernel alone "
+        "| of its limits: arithmetic, all instructions, memory | largest difference |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for dtype in DTYPES:
-        for runs in (64, 1):
-            code = compile_kernel(dtype, runs)
-            most = limits(problem, code, dtype, runs)
+        loss = simulate(problem, **few, device=device, dtype=dtype).loss
+        again = simulate(problem, **few, device=device, dtype=dtype).loss
+        assert np.array_equal(loss, again, equal_nan=True), "two calls differ"
+        finite = np.isfinite(loss) & np.isfinite(expected)
+        away = np.max(np.abs(loss[finite] / expected[finite] - 1))
+        for name, work in WORK.items():
+            call = partial(simulate, problem, **work, device=device, dtype=dtype)
+            call()  # compiles
+            whole = count(work) / seconds(call)
+            kernel = count(work) / kernel_seconds(lay_out_all(problem, work, device, dtype))
+            _, most = limits(problem, dtype, RUNS[name])
+            shares = ", ".join(f"{100 * kernel / limit:.0f} %" for limit in most.values())
             lines.append(
-                f"| {dtype} | {runs} | {code.registers}, {code.spilled} | {code.step['any'] / 2:.1f}, "
-                f"{code.step[dtype] / 2:.0f} | {most['arithmetic']:,.0f} | "
-                f"{most['instructions']:,.0f} | {most['memory']:,.0f} | {GOALS[dtype]:,} |"
+                f"| {dtype} | {count(work):,} {name} | {whole:,.0f} | {GOALS[dtype]:,} | "
+                f"{whole / on_cpu:.0f} | {kernel:,.0f} | {shares} | {away:.1e} |"
             )
     return [
         *lines,
         "",
-        "Runs a second that an H200 cannot exceed, from the kernel's machine code for sm_90: if its "
-        f"arithmetic in the given type did nothing but run at the data sheet's peak; if every one of "
-        f"{RATES['any']} threads a cycle and multiprocessor started an instruction, with visits; if "
-        "memory moved 4.8 TB/s. 64 runs of a program: a map of settings with one order; 1: one "
-        "setting with many orders. A coordinate's step has one division, of "
-        "which the hardware gives a first guess and the rest are multiplications and additions; the "
-        "square root is taken at visits alone. Not counted: waiting for loads, and the host.",
+        f"Medians of {ROUNDS} calls. The CPU path, all cores, takes {on_cpu:,.0f} runs of a map a "
+        f"second ({device_name('cpu')}). Difference: relative, of any step's loss in a map of "
+        f"{count(few)} settings, from the CPU path in float64. Limits are an H200's.",
     ]
+
+
+def host_line(problem: QuadraticProblem) -> str:
+    """How fast this machine prepares runs."""
+
+    def prepare(work: dict[str, Any]) -> None:
+        list(make(problem, work).groups)
+
+    small: dict[str, dict[str, Any]] = {
+        "settings": {"optimizer": map_rule(), "seed": 0},
+        "orders": WORK["orders"] | {"seed": SEEDS[:64]},
+    }
+    rates = {name: count(work) / seconds(partial(prepare, work)) for name, work in small.items()}
+    found = " or ".join(f"{rate:,.0f} {name}" for name, rate in rates.items())
+    return (
+        "Before a launch the host checks arguments, computes tables and draws orders: "
+        f"{found} a second on {device_name('cpu')}."
+    )
+
+
+def write(name: str, title: str, lines: list[str]) -> None:
+    """Print a table and keep it beside this file."""
+    text = "\n".join(lines) + "\n"
+    print(text)
+    Path(__file__).with_name(name).write_text(
+        f"# {title}\n\nRepeat with `python -m benchmarks.gpu`.\n\n{text}", encoding="utf8"
+    )
+
+
+def main() -> None:
+    if importlib.util.find_spec("triton") is None:
+        print("Triton is not installed: neither limits nor measurements.")
+        return
+    import torch
+
+    problem = QuadraticProblem.sample()
+    made = f"{datetime.now(UTC):%Y-%m-%d}, {commit()}, " + ", ".join(
+        f"{name} {version}" for name, version in versions().items()
+    )
+    title = "`simulate` on a GPU"
+    on_paper = [*limit_table(problem), "", host_line(problem), "", f"{made}."]
+    write("gpu.md", f"{title}: limits on paper", on_paper)
+    if not torch.cuda.is_available():
+        print("torch finds no GPU: nothing was measured on one.")
+        return
+    name = f"{device_name('cuda')}, {made}."
+    write("gpu_measured.md", f"{title}: measured", [*measured_table(problem, "cuda"), "", name])
+
+
+if __name__ == "__main__":
+    main()

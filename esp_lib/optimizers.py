@@ -45,14 +45,17 @@ class State(NamedTuple):
 
 
 class TwoMoment(NamedTuple):
-    """One rule with one setting as coefficients of the common form above; tables are (steps,)."""
+    """One rule with one setting as coefficients of the common form above; tables are (steps,).
 
-    decay1: float
-    weight1: float
-    decay2: float
-    weight2: float
-    eps: float
-    shrink: float
+    For a column of settings, numbers may be (settings, 1) and tables (settings, steps).
+    """
+
+    decay1: Hyper
+    weight1: Hyper
+    decay2: Hyper
+    weight2: Hyper
+    eps: Hyper
+    shrink: Hyper
     scale_m: Array
     scale_g: Array
     root: Array
@@ -139,17 +142,33 @@ class Optimizer(ABC):
         """
 
     def two_moment(self, steps: int) -> TwoMoment:
-        """The rule as coefficient tables for `steps` steps; for a single setting (shape ()).
+        """The rule as coefficient tables for `steps` steps.
+
+        For a single setting (shape ()), or for a column of them (settings, 1).
 
         Raises:
             ValueError: the rule is not of the two-moment form.
         """
         raise ValueError(f"optimizer must be of the two-moment form here, got {self.name}")
 
+    def tables(self, steps: int) -> list[TwoMoment]:
+        """`two_moment` of each single setting, in C order; the same bits, many settings at once."""
+        columns = [np.broadcast_to(getattr(self, f.name), self.shape).ravel() for f in fields(self)]
+        rules: list[TwoMoment] = []
+        for k in range(0, columns[0].size, 64):  # as many as stay in the cache
+            part = type(self)(*(column[k : k + 64, None] for column in columns))
+            table = part.two_moment(steps)
+            count = part.shape[0]
+            numbers = [np.broadcast_to(n, (count, 1))[:, 0].tolist() for n in table[:6]]
+            series = [np.broadcast_to(s, (count, steps)).copy() for s in table[6:9]]
+            rows = zip(*numbers, *series, strict=True)
+            rules += [TwoMoment._make((*row, *table[9:])) for row in rows]
+        return rules
 
-def powers(beta: float, steps: int) -> Array:
+
+def powers(beta: Hyper, steps: int) -> Array:
     """beta, beta^2, …, beta^steps by repeated multiplication, which every language rounds alike."""
-    return np.cumprod(np.full(steps, beta))
+    return np.cumprod(beta * np.ones(steps), axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +195,8 @@ class Adam(Optimizer):
         x = self.decayed(x) - self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
         return x, State(t, m, v, v_max, state.mu_product)
 
-    def decayed(self, x: Array) -> Array:
-        """The parameters after weight decay; plain Adam has none."""
+    def decayed(self, x: Hyper) -> Hyper:
+        """The parameters `x` after weight decay; plain Adam has none."""
         return x
 
     def two_moment(self, steps: int) -> TwoMoment:
@@ -187,7 +206,7 @@ class Adam(Optimizer):
             decay2=self.beta2,
             weight2=1 - self.beta2,
             eps=self.eps,
-            shrink=float(self.decayed(np.ones(()))),
+            shrink=self.decayed(1.0),
             scale_m=self.lr / (1 - powers(self.beta1, steps)),
             scale_g=np.zeros(steps),
             root=1 / np.sqrt(1 - powers(self.beta2, steps)),
@@ -201,7 +220,7 @@ class AdamW(Adam):
 
     weight_decay: Hyper = 1e-2
 
-    def decayed(self, x: Array) -> Array:
+    def decayed(self, x: Hyper) -> Hyper:
         return (1 - self.lr * self.weight_decay) * x
 
 
@@ -239,7 +258,7 @@ class NAdam(Optimizer):
 
     def two_moment(self, steps: int) -> TwoMoment:
         mu = self.momentum(np.arange(1, steps + 2))
-        product = np.cumprod(mu)
+        product = np.cumprod(mu, axis=-1)
         return TwoMoment(
             decay1=self.beta1,
             weight1=1 - self.beta1,
@@ -247,8 +266,8 @@ class NAdam(Optimizer):
             weight2=1 - self.beta2,
             eps=self.eps,
             shrink=1.0,
-            scale_m=self.lr * mu[1:] / (1 - product[1:]),
-            scale_g=self.lr * (1 - mu[:-1]) / (1 - product[:-1]),
+            scale_m=self.lr * mu[..., 1:] / (1 - product[..., 1:]),
+            scale_g=self.lr * (1 - mu[..., :-1]) / (1 - product[..., :-1]),
             root=1 / np.sqrt(1 - powers(self.beta2, steps)),
         )
 
@@ -274,7 +293,7 @@ class RMSProp(Optimizer):
             eps=self.eps,
             shrink=1.0,
             scale_m=np.zeros(steps),
-            scale_g=np.full(steps, self.lr),
+            scale_g=self.lr * np.ones(steps),
             root=np.ones(steps),
         )
 
@@ -298,7 +317,7 @@ class SGD(Optimizer):
             weight2=0.0,
             eps=1.0,
             shrink=1.0,
-            scale_m=np.full(steps, self.lr),
+            scale_m=self.lr * np.ones(steps),
             scale_g=np.zeros(steps),
             root=np.zeros(steps),
             adaptive=False,
@@ -316,7 +335,7 @@ class Nesterov(SGD):
         return x - self.lr * (g + self.momentum * m), state._replace(t=state.t + 1, m=m)
 
     def two_moment(self, steps: int) -> TwoMoment:
-        m, g = np.full(steps, self.lr * self.momentum), np.full(steps, self.lr)
+        m, g = self.lr * self.momentum * np.ones(steps), self.lr * np.ones(steps)
         return super().two_moment(steps)._replace(scale_m=m, scale_g=g)
 
 

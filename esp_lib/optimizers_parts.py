@@ -44,7 +44,7 @@ class AdamUncorrected(Adam):
 
     def two_moment(self, steps: int) -> TwoMoment:
         plain = super().two_moment(steps)
-        return plain._replace(scale_m=np.full(steps, self.lr), root=np.ones(steps))
+        return plain._replace(scale_m=self.lr * np.ones(steps), root=np.ones(steps))
 
 
 def without(part: str, adam: Adam) -> Adam:

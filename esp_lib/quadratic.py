@@ -7,7 +7,9 @@ the update. Random numbers come from `threefry`, so that a seed means the same e
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import checks
 from esp_lib.curve import Curve
-from esp_lib.optimizers import Optimizer, TwoMoment
+from esp_lib.optimizers import Optimizer
 from esp_lib.orders import ORDERS, Order, check_batch_size, check_order, make_order
 from esp_lib.threefry import STREAM_CURVATURE, STREAM_MINIMUM, below, threefry2x32, uniform
 
@@ -260,39 +262,37 @@ def make_plan(
 
     steps = epochs * (problem.num_functions // batch_size)
     with np.errstate(over="ignore", invalid="ignore"):  # rates beyond all reason: a result too
-        rules = [_rule(setting, steps) for setting in optimizer.settings()]
+        two_moment = optimizer.two_moment_form
+        rules = optimizer.tables(steps) if two_moment else list(optimizer.settings())
+
+    def make(seed: int) -> Order:
+        if not isinstance(order, str):
+            return order
+        return make_order(
+            order, num_functions=problem.num_functions, epochs=epochs, batch_size=batch_size,
+            seed=seed,
+        )  # fmt: skip
 
     def groups() -> Iterator[Group]:
-        for (p, s), runs in places.items():
-            yield Group(
-                runs,
-                problem[np.unravel_index(p, problem.shape)] if problem.shape else problem,
-                _visits(order, problem.num_functions, epochs, batch_size, s),
-                [rules[setting_of[r]] for r in runs],
-            )
+        cores = os.cpu_count() or 1
+        keys = list(places)
+        with ThreadPoolExecutor(cores) as pool:
+            for k in range(0, len(keys), cores):  # so many orders at a time
+                part = keys[k : k + cores]
+                for (p, s), made in zip(part, pool.map(make, [s for _, s in part]), strict=True):
+                    runs = places[p, s]
+                    single = (
+                        problem[np.unravel_index(p, problem.shape)] if problem.shape else problem
+                    )
+                    yield Group(runs, single, made, [rules[setting_of[r]] for r in runs])
 
     return Plan(shape, steps, start, groups())
-
-
-def _visits(
-    order: str | Order, num_functions: int, epochs: int, batch_size: int, seed: int
-) -> Order:
-    if not isinstance(order, str):
-        return order
-    return make_order(
-        order, num_functions=num_functions, epochs=epochs, batch_size=batch_size, seed=seed
-    )
 
 
 def _index_of(part: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
     """For each run of `shape`, in C order, the flat index of its entry in the broadcast `part`."""
     size = int(np.prod(part, dtype=np.int64))
     return np.broadcast_to(np.arange(size).reshape(part), shape).ravel()
-
-
-def _rule(setting: Optimizer, steps: int) -> TwoMoment | Optimizer:
-    """What runs a setting: its coefficient table, or itself where the rule has none."""
-    return setting.two_moment(steps) if setting.two_moment_form else setting
 
 
 def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan, int], Array]:

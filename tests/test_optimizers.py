@@ -1,5 +1,7 @@
 """Update rules against `torch.optim`, and their table form against the textbook form."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,15 @@ def test_every_step_equals_torch(torch, name):
         parameter.grad = torch.from_numpy(g.copy())
         theirs.step()
         np.testing.assert_allclose(x, parameter.detach().numpy(), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS.values())
+def test_tables_of_many_settings_have_the_bits_of_each(rule):
+    rng = np.random.default_rng(1)
+    many = rule(**{field.name: rng.uniform(0.1, 0.9, (5, 26)) for field in fields(rule)})
+    for table, setting in zip(many.tables(STEPS), many.settings(), strict=True):
+        for found, expected in zip(table, setting.two_moment(STEPS), strict=True):
+            assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -80,6 +80,10 @@ def test_torch_path_equals_compiled_path(problem, rule):
     curve = simulate(problem, rule, order=order, epochs=3, batch_size=20)
     loss = run_on_torch(problem, np.full(700, 3.0), order, 20, [rule.two_moment(90)], "cpu")
     np.testing.assert_allclose(loss[0], curve.loss, rtol=1e-9)
+    loss = run_on_torch(
+        problem, np.full(700, 3.0), order, 20, [rule.two_moment(90)], "cpu", "float32"
+    )
+    np.testing.assert_allclose(loss[0], curve.loss, rtol=1e-4)
 
 
 def test_settings_problems_and_seeds_broadcast():
@@ -152,6 +156,8 @@ SMALL = {"num_functions": 20, "dim": 30}
         ({"x0": np.nan}, ["x0", "finite", "nan"]),
         ({"device": "tpu"}, ["device", '"cpu"', "'tpu'"]),
         ({"device": "cuda:99"}, ["device", "GPUs", "'cuda:99'"]),
+        ({"dtype": "float32"}, ["dtype", '"float64"', "cpu", "'float32'"]),
+        ({"dtype": "float16", "device": "cuda"}, ["dtype", "'float32'", "'float16'"]),
     ],
 )
 def test_bad_arguments_are_named(change, words):

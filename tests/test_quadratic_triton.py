@@ -1,4 +1,8 @@
-"""The GPU's kernel: interpreted on the CPU against the CPU path, and compiled for sm_90."""
+"""The GPU's kernel: interpreted on the CPU against the CPU path, and compiled for sm_90.
+
+What the interpreter does not check is read from the machine code: that no number goes through a
+shorter type, that nothing is fused, and that a lane's state stays in registers.
+"""
 
 import os
 import subprocess
@@ -8,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks._machine_code import compile_kernel, least_cycles
 from esp_lib import simulate
 from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS
 
@@ -56,3 +61,38 @@ def test_float32_is_close(triton_losses, name):
 
 def test_launches_in_parts_give_the_same_bits(triton_losses):
     assert np.array_equal(triton_losses[f"{IN_PARTS}, in parts"], triton_losses[IN_PARTS])
+
+
+@pytest.fixture(scope="module")
+def _triton_alone():
+    """Triton, where it does not interpret."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        pytest.skip("Triton interprets, and does not compile")
+
+
+KERNELS = [(1, {}), (64, {}), (8, {"use_max": True}), (8, {"adaptive": False})]
+
+
+@pytest.mark.usefixtures("_triton_alone")
+@pytest.mark.parametrize(("runs", "form"), KERNELS)
+@pytest.mark.parametrize(("dtype", "other"), [("float64", "f32"), ("float32", "f64")])
+def test_machine_code_keeps_the_type_and_the_registers(dtype, other, runs, form):
+    code = compile_kernel(dtype, runs, **form)
+    assert f".{other}" not in code.ptx
+    assert "fma." not in code.ptx
+    assert (code.spilled, code.shared) == (0, 0)
+    assert code.registers <= 128  # sixteen programs and more on a multiprocessor
+
+
+@pytest.mark.usefixtures("_triton_alone")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_counts_of_instructions_are_those_of_the_rule(dtype):
+    sgd, adam = (compile_kernel(dtype, 1, adaptive=adaptive).step for adaptive in (False, True))
+    # Two lanes a thread. SGD: scale_m m, shrink x, their difference, m decay1. Adam: s decay2,
+    # root s, plus eps, and a division.
+    assert sgd[dtype] == 2 * 4
+    assert sgd["special"] == 0
+    assert sgd[dtype] + 2 * 3 < adam[dtype] < sgd[dtype] + 2 * 20
+    assert adam["special"] == 2
+    assert 32 * adam["any"] / 128 <= least_cycles(adam) < 40
