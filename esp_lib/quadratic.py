@@ -279,7 +279,8 @@ def make_plan(
         with ThreadPoolExecutor(cores) as pool:
             for k in range(0, len(keys), cores):  # so many orders at a time
                 part = keys[k : k + cores]
-                for (p, s), made in zip(part, pool.map(make, [s for _, s in part]), strict=True):
+                draw = pool.map if len(part) > 1 else map
+                for (p, s), made in zip(part, draw(make, [s for _, s in part]), strict=True):
                     runs = places[p, s]
                     single = (
                         problem[np.unravel_index(p, problem.shape)] if problem.shape else problem
