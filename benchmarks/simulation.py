@@ -130,8 +130,7 @@ def main() -> None:
         "",
         f"A run of the map takes {above:.2f} times the least time (goal: 2).",
         "",
-        f"Peak memory of the {SIDE**2}-run map, the whole process: {memory:.0f} MiB "
-        "(goal: 2048).",
+        f"Peak memory of the {SIDE**2}-run map, the whole process: {memory:.0f} MiB (goal: 2048).",
         "",
         "Paper's setting: 10,000 functions and coordinates, 10 epochs of 100 steps, Adam, float64. "
         f"Medians of {ROUNDS} rounds on {device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, "
