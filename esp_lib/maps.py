@@ -46,8 +46,8 @@ class Axis:
         name: of the setting, in `BASE`.
         low: the first value.
         high: the last value.
-        scale: "log": even in log(value); "complement": even in log(1 - value); "batch": the
-            entries of `BATCH_SIZES` in [low, high], however many there are.
+        scale: "log": even in log(value); "linear": even in value; "batch": the entries of
+            `BATCH_SIZES` in [low, high], however many there are.
     """
 
     name: str
@@ -59,25 +59,22 @@ class Axis:
         """The values, ascending, with six digits: (side,), or all batch sizes."""
         if self.scale == "batch":
             return np.array([size for size in BATCH_SIZES if self.low <= size <= self.high], float)
-        if self.scale == "complement":
-            raw = 1 - np.geomspace(1 - self.low, 1 - self.high, side)
-        else:
-            raw = np.geomspace(self.low, self.high, side)
-        return np.array([float(f"{value:.6g}") for value in raw])
+        spaced = np.linspace if self.scale == "linear" else np.geomspace
+        return np.array([float(f"{value:.6g}") for value in spaced(self.low, self.high, side)])
 
     def place(self, value: float, side: int) -> float:
         """Where `value` lies on the axis, in cells: 0 is the middle of the first cell."""
         if self.scale == "batch":
             return float(np.interp(value, values := self.values(side), range(values.size)))
         ends = (self.low, self.high, value)
-        low, high, at = (1 - v for v in ends) if self.scale == "complement" else ends
-        return float((side - 1) * np.log(at / low) / np.log(high / low))
+        low, high, at = ends if self.scale == "linear" else np.log(ends)
+        return float((side - 1) * (at - low) / (high - low))
 
 
-SMALL_BETA2 = Axis("beta2", 0.6, 0.999, "complement")
+SMALL_BETA2 = Axis("beta2", 0.6, 0.999, "linear")
 MAPS = {  # name -> horizontal and vertical axis
     "map-beta2-eps": (Axis("eps", 1e-10, 1e-2), SMALL_BETA2),
-    "map-betas": (Axis("beta1", 0.0, 0.98, "complement"), SMALL_BETA2),
+    "map-betas": (Axis("beta1", 0.0, 0.98, "linear"), SMALL_BETA2),
     "map-batch": (Axis("lr", 1e-3, 1.0), Axis("batch_size", 20, 500, "batch")),
 }
 

@@ -5,7 +5,6 @@ offset and logarithmic far from it. Lightness grows with the value, so that a ma
 without hues and before a light or a dark page; where training diverges it is hatched.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +24,8 @@ NAMES = {
     "beta2": "β₂", "beta1": "β₁", "eps": "ε", "lr": "learning rate", "batch_size": "batch size",
 }  # fmt: skip
 TICKS = {
-    "beta2": (0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999),
-    "beta1": (0.0, 0.5, 0.8, 0.9, 0.95, 0.98),
+    "beta2": (0.6, 0.7, 0.8, 0.9, 0.999),
+    "beta1": (0.0, 0.2, 0.4, 0.6, 0.8, 0.98),
     "eps": (1e-10, 1e-8, 1e-6, 1e-4, 1e-2),
     "lr": (1e-3, 1e-2, 1e-1, 1.0),
     "batch_size": (20, 50, 100, 200, 500),
@@ -71,10 +70,14 @@ def draw_map(found: HyperMap, config: MapConfig, key: str, title: str = "") -> "
     values: Array = getattr(found, key)
     first, last = scale.ends(values)
     ax = figures.panel(title, xlabel=NAMES[config.x.name], ylabel=NAMES[config.y.name])
-    _stretch(ax.set_xscale, ax.set_xticks, config.x)
-    _stretch(ax.set_yscale, ax.set_yticks, config.y)
+    for axis, set_scale, set_ticks in (
+        (config.x, ax.set_xscale, ax.set_xticks),
+        (config.y, ax.set_yscale, ax.set_yticks),
+    ):
+        set_scale("linear" if axis.scale == "linear" else "log")
+        set_ticks(TICKS[axis.name], labels=[f"{tick:g}" for tick in TICKS[axis.name]])
     ax.minorticks_off()
-    ax.patch.set(hatch="//////", edgecolor=figures.GREY, linewidth=0)
+    ax.patch.set(hatch="//////", hatchcolor=figures.GREY)
     x, y = edges(found.x, config.x), edges(found.y, config.y)
     ax.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
     norm = FuncNorm((scale.t, scale.value), vmin=scale.value(first), vmax=scale.value(last))
@@ -89,17 +92,9 @@ def draw_map(found: HyperMap, config: MapConfig, key: str, title: str = "") -> "
 
 
 def edges(values: Array, axis: Axis) -> Array:
-    """Where cells begin and end, (cells + 1,): on a geometric axis their middles are the values."""
-    v = 1 - values if axis.scale == "complement" else values
-    v = np.concatenate([[v[0] ** 2 / v[1]], v, [v[-1] ** 2 / v[-2]]])
-    harmonic = 2 * v[1:] * v[:-1] / (v[1:] + v[:-1])
-    return 1 - harmonic if axis.scale == "complement" else harmonic
-
-
-def _stretch(set_scale: Callable[..., Any], set_ticks: Callable[..., Any], axis: Axis) -> None:
-    """Draw an axis as the map spaces it."""
-    if axis.scale == "complement":
-        set_scale("function", functions=(lambda v: -np.log(1 - v), lambda t: 1 - np.exp(-t)))
-    else:
-        set_scale("log")
-    set_ticks(TICKS[axis.name], labels=[f"{tick:g}" for tick in TICKS[axis.name]])
+    """Where cells begin and end, (cells + 1,); batch sizes apart, their middles are the values."""
+    if axis.scale == "linear":
+        v = np.concatenate([[2 * values[0] - values[1]], values, [2 * values[-1] - values[-2]]])
+        return (v[1:] + v[:-1]) / 2
+    v = np.concatenate([[values[0] ** 2 / values[1]], values, [values[-1] ** 2 / values[-2]]])
+    return 2 * v[1:] * v[:-1] / (v[1:] + v[:-1])

@@ -28,19 +28,17 @@ def small():
 def test_axes_are_even_in_their_scale_and_every_value_is_one_the_explorer_takes():
     for x, y in MAPS.values():
         for axis in (x, y):
-            values = axis.values(16)
+            values = axis.values(5)
             assert (np.diff(values) > 0).all()
-            assert [axis.place(v, 16) for v in values] == pytest.approx(
-                range(len(values)), abs=1e-3
-            )
+            assert [axis.place(v, 5) for v in values] == pytest.approx(range(len(values)), abs=1e-3)
             assert values[0] == pytest.approx(axis.low)
             assert values[-1] == pytest.approx(axis.high)
             for value in values:
                 given = int(value) if axis.name == "batch_size" else float(value)
                 assert SawtoothExplorer(**{axis.name: given}).settings[axis.name] == value
     assert np.diff(np.log(Axis("eps", 1e-10, 1e-2).values(9))) == pytest.approx(np.log(10))
-    steps = np.diff(np.log(1 - Axis("beta2", 0.6, 0.999, "complement").values(9)))
-    assert steps == pytest.approx(steps[0], rel=1e-2)  # six digits of beta2
+    steps = np.diff(Axis("beta2", 0.6, 0.999, "linear").values(9))
+    assert steps == pytest.approx(0.399 / 8, rel=1e-4)  # six digits of beta2
 
 
 def test_every_batch_size_divides_the_functions():
@@ -147,37 +145,33 @@ def test_recorded_maps_are_finer_and_of_profile_paper():
     assert {(job.config.side, job.config.seeds) for job in jobs} == {(128, 8)}
 
 
-def test_a_record_is_shown_and_its_absence_computed(tmp_path, monkeypatch):
+def test_the_command_records_a_map_and_what_is_missing_is_computed(tmp_path, monkeypatch, capsys):
+    from esp_lib.__main__ import main
+
     job = small_job()
     monkeypatch.setattr(maps, "jobs", lambda profile: (job,))
     live, config, record = maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
     assert record is None
     assert live.amplitude.shape == (5, 5)
     assert config.seeds == 1
-    made = maps.get_maps("paper", folder=tmp_path, workers=1, report=lambda _: None)
+
+    words = ["runs", "train", "map-betas", "--profile", "paper", "--workers", "1"]
+    assert main([*words, "--folder", str(tmp_path)]) == 0
+    assert main(["runs", "list", "--folder", str(tmp_path)]) == 0
+    assert "map-betas-seed0" in capsys.readouterr().out
     path = job.path(tmp_path)
     assert path.stat().st_size < 10_000
-    assert load(path).config == made["map-betas"][0].config
     shown, config, record = maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
     assert record is not None
     assert config == job.config
+    assert load(path).config["side"] == 4
     fresh = compute(job.config)
     np.testing.assert_array_equal(shown.x, fresh.x)
     np.testing.assert_allclose(shown.amplitude, fresh.amplitude, rtol=1e-6)
+
     other = Job(job.name, "paper", 0, config_of("map-betas", side=4, seeds=1))
     monkeypatch.setattr(maps, "jobs", lambda profile: (other,))  # other settings: not that record
     assert maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)[2] is None
-
-
-def test_the_command_records_maps(tmp_path, monkeypatch, capsys):
-    from esp_lib.__main__ import main
-
-    monkeypatch.setattr(maps, "jobs", lambda profile: (small_job(seeds=1),))
-    words = ["runs", "train", "map-betas", "--profile", "paper", "--workers", "1"]
-    assert main([*words, "--folder", str(tmp_path)]) == 0
-    assert load(tmp_path / "paper/map-betas-seed0.npz").arrays["amplitude"].shape == (4, 4)
-    assert main(["runs", "list", "--folder", str(tmp_path)]) == 0
-    assert "map-betas-seed0" in capsys.readouterr().out
 
 
 # ------------------------------------------------------------------------------------ on the page
@@ -222,7 +216,9 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node):
         colors = np.array(seen["colors"]).reshape(theirs.shape)
         good = np.isfinite(values)
         assert (colors[..., 3] == 255 * good).all()
-        assert np.abs(colors - theirs)[good].max() < 5
+        assert (
+            np.abs(colors - theirs)[good].max() <= 4
+        )  # of 255; Matplotlib has 256 colours, the page 65
 
 
 def test_the_page_gets_little_even_of_recorded_maps():
@@ -247,7 +243,7 @@ def test_figure_has_the_cells_of_the_map_in_their_places(small, name):
             mesh.get_coordinates()
         )  # a cell's middle is its value, except of batch sizes
         assert (corners[0, :-1, 0] + corners[0, 1:, 0]) / 2 == pytest.approx(
-            found.x, rel=1e-4, abs=1e-5 if x.scale == "complement" else 0.0
+            found.x, rel=1e-4, abs=1e-5 if x.scale == "linear" else 0.0
         )
         assert ((edges(found.y, y)[:-1] < found.y) & (found.y < edges(found.y, y)[1:])).all()
         assert (ax.get_xlabel(), ax.get_ylabel()) == (NAMES[x.name], NAMES[y.name])

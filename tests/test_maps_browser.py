@@ -208,13 +208,12 @@ def test_a_click_leads_to_the_page_with_the_explorer(open_page, pages, made):
     }
 
 
-@pytest.mark.parametrize("title", list(module.TITLES.values()))
+@pytest.mark.parametrize("title", list(module.TITLES.values())[1:])
 def test_enter_brings_the_point_to_the_explorer_of_the_same_page(open_page, pages, made, title):
     page = open_page(pages["play"])
     field(page, "map", NAME).locator("select").select_option(title)
     wait_for(page, NAME, f"s.settings.map === {json.dumps(title)}")
-    if title != made.settings["map"]:  # the address is written a moment later
-        page.wait_for_function("location.hash.startsWith('#maps')")
+    page.wait_for_function("location.hash.startsWith('#maps')")  # written a moment later
     name = next(key for key, text in module.TITLES.items() if text == title)
     found, config = made.maps[name], made.configs[name]
     view(page).focus()
@@ -267,7 +266,7 @@ def test_cells_are_painted_in_their_places(open_page, pages, made):
     page = open_page(pages["maps"])
     found = made.maps["map-beta2-eps"].amplitude
     size = explorer(page, NAME).locator("canvas").evaluate("node => [node.width, node.height]")
-    cells = [(0, 0), (4, 6), (11, 11), (2, 9), (8, 1), (0, 3)]
+    cells = [(0, 0), (4, 6), (11, 11), (2, 9), (8, 1), (0, 8)]
     light = {}
     for column, row in cells:
         *rgb, opacity = explorer(page, NAME).locator("canvas").evaluate(

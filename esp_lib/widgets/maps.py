@@ -23,7 +23,7 @@ from esp_lib.widgets.recorded_data import pack
 
 Array = NDArray[np.float64]
 
-STOPS = 33  # colours that travel; the front end interpolates
+STOPS = 65  # colours that travel; the front end interpolates
 
 TITLES = {
     "map-beta2-eps": "ε and β₂",
