@@ -57,7 +57,7 @@ class Scale:
 
 
 SCALES = {  # by the field of `HyperMap`
-    "amplitude": Scale("amplitude", 0.0, 0.01, (0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)),
+    "amplitude": Scale("settled amplitude", 0.0, 0.01, (0, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)),
     "loss": Scale("final loss", FLOOR, 0.05, (0.85, 0.9, 1, 1.2, 1.5, 2, 3, 5, 7)),
 }
 

@@ -47,7 +47,7 @@ class MapExplorer(Explorer):
         side: cells along their sides.
         seeds: problems a cell of theirs.
         **settings: `map` ("ε and β₂", "β₁ and β₂", "learning rate and batch size") and `show`
-            ("amplitude", "final loss").
+            ("settled amplitude", "final loss").
 
     Attributes:
         maps: the maps by name, as in `esp_lib.maps.MAPS`.
@@ -61,7 +61,7 @@ class MapExplorer(Explorer):
     name = "maps"
     script = "maps"
     field_list = FIELDS
-    defaults = {"map": TITLES["map-beta2-eps"], "show": "amplitude"}  # noqa: RUF012
+    defaults = {"map": TITLES["map-beta2-eps"], "show": "settled amplitude"}  # noqa: RUF012
     caption = (
         "A map of the explorer; where it is hatched, training diverges. With JavaScript it can be "
         "zoomed and read, and so can the others."
