@@ -92,16 +92,21 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from esp_lib import episodes, factors
+    from esp_lib import episodes, factors, maps
     from esp_lib.checks import choice
     from esp_lib.sweeps import SweepError
 
     pretrained = list(dict.fromkeys(job.name for job in factors.jobs(options.profile)))
     finetuned = list(dict.fromkeys(job.name for job in episodes.jobs(options.profile)))
+    mapped = [job.name for job in maps.jobs(options.profile)]
     try:
         for name in options.name:
-            choice("name", name, [*pretrained, *finetuned])
-        for known, get in ((pretrained, factors.get_runs), (finetuned, episodes.get_episodes)):
+            choice("name", name, [*pretrained, *finetuned, *mapped])
+        for known, get in (
+            (pretrained, factors.get_runs),
+            (finetuned, episodes.get_episodes),
+            (mapped, maps.get_maps),
+        ):
             names = [name for name in known if name in options.name or not options.name]
             if names:
                 get(

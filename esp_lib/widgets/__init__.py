@@ -5,6 +5,7 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
 from esp_lib.widgets.budget import BudgetExplorer
+from esp_lib.widgets.maps import MapExplorer
 from esp_lib.widgets.recorded import RecordedExplorer
 from esp_lib.widgets.recorded_data import Recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
@@ -15,6 +16,7 @@ from esp_lib.widgets.your_run import YourRun
 
 __all__ = [
     "BudgetExplorer",
+    "MapExplorer",
     "RecordedExplorer",
     "Recording",
     "SawtoothExplorer",

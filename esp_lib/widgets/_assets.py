@@ -72,5 +72,5 @@ def front_end(name: str) -> str:
 @cache
 def style() -> str:
     """The style sheet of all explorers."""
-    sheets = ("explorer.css", "your_run.css")
+    sheets = ("explorer.css", "your_run.css", "maps.css")
     return "\n".join((FOLDER.parent / sheet).read_text(encoding="utf-8") for sheet in sheets)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.curve import Curve
+from esp_lib.maps import BATCH_SIZES
 from esp_lib.optimizers import SGD, Adam, Optimizer, RMSProp
 from esp_lib.orders import ORDERS
 from esp_lib.quadratic import QuadraticProblem, simulate
@@ -30,7 +31,7 @@ FIELDS: tuple[Field, ...] = (
     Number("lr", "Learning rate", 1e-4, 1e3, step=0.05, log=True, marks=(0.06,)),
     Choice("optimizer", "Optimizer", ("Adam", "RMSProp", "SGD")),
     Choice("order", "Shuffling", ORDERS),
-    Choice("batch_size", "Batch size", (25, 50, 100, 200, 400, 500)),
+    Choice("batch_size", "Batch size", BATCH_SIZES),
     Choice("every", "Plot every", (1, 2, 5, 10, 20)),
     Number("seed", "Seed", 0, 2**32 - 1, integer=True),
 )
