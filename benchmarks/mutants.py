@@ -56,7 +56,7 @@ TARGETS = {
     "optimizers_other": Target(("tests/test_optimizers_other.py",)),
     "optimizers_parts": Target(("tests/test_comparison.py", "-k", "part or undivided or uncorr")),
     "kernel": Target((*SHUFFLES, TWIN), jit=False),
-    "sawtooth": Target(("tests/test_sawtooth.py",)),
+    "sawtooth": Target(("tests/test_sawtooth_twin.py", "tests/test_sawtooth.py")),
 }
 
 # Survivors that no test can kill, and why; "module, function: change" without its line.
