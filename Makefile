@@ -24,9 +24,11 @@ BUNDLE := book/vendor/.built
 BOOK := _build/html/searchindex.js# what a build writes last
 CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib results \
   \( -name vendor -o -name __pycache__ -o -name .ipynb_checkpoints \) -prune -o -type f -print 2>/dev/null)
+# What runs the compiled loops; small enough for plain Python.
+LOOPS := tests/test_orders.py tests/test_quadratic.py tests/test_probes.py tests/test_theory.py -k twin
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
-.PHONY: help setup setup-dev assets book pdf serve figures carry check test bench links format lock clean distclean
+.PHONY: help setup setup-dev assets book pdf serve figures carry check test coverage bench mutants links format lock clean distclean
 
 help:  ## list these targets
 	@echo "usage: make TARGET [NAME=value ...]"
@@ -118,10 +120,23 @@ test: check assets  ## check, build the book if it is not fresh, run every test 
 	@echo "== pytest: the rest, warnings are errors"
 	@$(PY) -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
 
+coverage: setup-dev assets  ## which lines of esp_lib the tests run; fails under 90 % (PYTEST_ARGS=)
+	@$(MAKE) -s $(BOOK)
+	@rm -rf _build/coverage && mkdir -p _build/coverage
+	@echo "== pytest, line by line"
+	@$(PY) -m coverage run -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
+	@echo "== the compiled loops, as the Python that they are written in"
+	@NUMBA_DISABLE_JIT=1 $(PY) -m coverage run -m pytest -q -m "not timing" $(LOOPS)
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage report
+
 bench: setup-dev  ## run every benchmark, e.g. the fast simulation against its readable twin
-	@for file in benchmarks/[a-z]*.py; do \
+	@for file in $(filter-out benchmarks/mutants.py,$(wildcard benchmarks/[a-z]*.py)); do \
 	  name=$$(basename "$$file" .py); echo "== benchmarks.$$name"; $(PY) -m "benchmarks.$$name"; \
 	done
+
+mutants: setup-dev  ## which small mistakes in the update rules and in `measure` no test notices
+	@$(PY) -m benchmarks.mutants
 
 format: setup-dev  ## put code and notebooks in the house style
 	@$(VENV)/bin/ruff check --fix .

@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def sweep(
     """
     jobs = list(jobs)
     places = [_place(job) for job in jobs]
-    if twice := sorted({place for place in places if places.count(place) > 1}):
+    if twice := sorted(place for place, count in Counter(places).items() if count > 1):
         raise ValueError(f"jobs must be of different profile or label, got two {', '.join(twice)}")
     records = {} if again else _on_disk(jobs, folder, report)
     todo = [job for job in jobs if _place(job) not in records]
@@ -295,7 +296,7 @@ def _results(
     futures = {_submit(executor, train, job): job for job in todo}
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result
+            yield futures.pop(future), future.result  # so that a cluster may forget the result
     finally:  # also when the sweep is interrupted
         for future in futures:
             future.cancel()

@@ -54,6 +54,7 @@ def test_every_step_equals_torch(torch, name):
         parameter.grad = torch.from_numpy(g.copy())
         theirs.step()
         np.testing.assert_allclose(x, parameter.detach().numpy(), rtol=1e-12, atol=1e-12)
+    assert state.t == STEPS
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS.values())
@@ -69,6 +70,7 @@ def test_tables_of_many_settings_have_the_bits_of_each(rule):
 def test_table_form_equals_textbook_form(name):
     rule = RULES[name][0]
     table = rule.two_moment(STEPS)
+    assert {each.shape for each in (table.scale_m, table.scale_g, table.root)} == {(STEPS,)}
     x = np.full(DIM, 3.0)
     m = v = v_max = np.zeros(DIM)
     y, state = x, rule.init(x)

@@ -58,9 +58,9 @@ def trajectory(rule) -> np.ndarray:
         (Adafactor(lr=0.06), (DIM,), {"lr": 0.06}),
         (AdafactorMatrix(lr=0.06), (ROWS, COLUMNS), {"lr": 0.06}),
         (
-            Adafactor(lr=0.3, beta2_decay=-0.5, eps1=1e-2, eps2=5.0, clip=1.2),
+            Adafactor(lr=0.3, beta2_decay=-0.5, eps1=0.5, eps2=5.0, clip=1.2),
             (DIM,),
-            {"lr": 0.3, "beta2_decay": -0.5, "eps": (1e-2, 5.0), "d": 1.2},
+            {"lr": 0.3, "beta2_decay": -0.5, "eps": (0.5, 5.0), "d": 1.2},
         ),
         (
             AdafactorMatrix(lr=0.3, eps1=1e-2, eps2=5.0, clip=1.2),
@@ -77,6 +77,16 @@ def test_every_step_of_adafactor_equals_torch(rule, shape, options):
         parameter.grad = torch.from_numpy(g.copy().reshape(shape))
         theirs.step()
         np.testing.assert_allclose(x, parameter.detach().numpy().ravel(), rtol=1e-12)
+
+
+def test_a_matrix_of_one_is_a_vector_of_one():
+    x = y = np.array([3.0])
+    matrix, vector = AdafactorMatrix(lr=0.06), Adafactor(lr=0.06)
+    state, other = matrix.init(x), vector.init(y)
+    for g in 1 + gradients()[:, :1]:
+        x, state = matrix.update(g, state, x)
+        y, other = vector.update(g, other, y)
+        np.testing.assert_allclose(x, y, rtol=1e-13)
 
 
 def test_the_clip_of_adafactor_binds():
