@@ -26,6 +26,12 @@ ROW = re.compile(
 REFUTED = {
     "03_factors": {"fig4-larger", "fig4-concave"},
     "04_mechanism": {"fig12-momentum-amplifies"},
+    "07_epochs_and_seeds": {
+        "best-worst-naive",
+        "good-everywhere",
+        "overfitting-small",
+        "start-many-helps",
+    },  # fmt: skip
 }
 
 
