@@ -31,7 +31,7 @@ REFUTED = {
         "good-everywhere",
         "overfitting-small",
         "start-many-helps",
-    },  # fmt: skip
+    },
 }
 
 
