@@ -165,7 +165,8 @@ def _mutant(source: str, where: str, node: ast.AST, text: str) -> Mutant:
     changed = content[:begin] + new.encode() + content[end:]
     if node.lineno == node.end_lineno:
         before, after = content[starts[node.lineno - 1] : begin], content[end : starts[node.lineno]]
-        old = f"{before.decode().lstrip()}«{content[begin:end].decode()}»{after.decode().rstrip()}"
+        rest = after.decode().partition("  #")[0].rstrip()  # without the comment
+        old = f"{before.decode().lstrip()}«{content[begin:end].decode()}»{rest}"
     else:
         old = f"«{ast.unparse(node)}»"
     return Mutant(where, node.lineno, f"{old} -> {text}", changed.decode())

@@ -28,6 +28,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from queue import SimpleQueue
 
+from benchmarks._equivalent import EQUIVALENT
 from benchmarks._mutate import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,9 +59,6 @@ TARGETS = {
     "kernel": Target((*SHUFFLES, TWIN), jit=False),
     "sawtooth": Target(("tests/test_sawtooth_twin.py", "tests/test_sawtooth.py")),
 }
-
-# Survivors that no test can kill, and why; "module, function: change" without its line.
-EQUIVALENT: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -248,7 +246,7 @@ def main() -> None:
             "# Mutants of the update rules and of `measure`\n\n"
             "Repeat with `make mutants`; `benchmarks/mutants.py` says what is done. In each line "
             "of code, what is in «» became what is behind the arrow. An equivalent mutant computes "
-            "the same, so that no test can kill it.\n\n" + text,
+            "the same, or differs where no measurement could tell.\n\n" + text,
             encoding="utf8",
         )
 

@@ -56,11 +56,35 @@ def test_shape_of_the_rise(rise, shape):
     assert result.shape == shape
 
 
-def test_no_tooth_in_a_constant():
-    result = measure(np.full(500, 2.5), steps_per_epoch=50)
+@pytest.mark.parametrize("value", [2.5, 0.1, -0.1])
+@pytest.mark.parametrize("points", [100, 500])
+def test_no_tooth_in_a_constant(value, points):
+    result = measure(np.full(points, value), steps_per_epoch=50)
     assert result.p_value == 1
     assert result.shape == "none"
     assert result.drop == pytest.approx(0, abs=1e-12)
+
+
+def test_no_tooth_in_nothing():
+    nothing = measure(np.zeros(500), steps_per_epoch=50)
+    assert (nothing.p_value, nothing.drop, nothing.shape) == (1, 0, "none")
+
+
+def test_an_exact_tooth_is_seen_below_zero_and_in_two_epochs():
+    assert measure(2 * PHASE - 9, steps_per_epoch=T).p_value == 0
+    assert measure((4 + 2 * PHASE)[: 2 * T], steps_per_epoch=T).p_value == 0
+
+
+@pytest.mark.parametrize("tooth", [2, 0.03, 0, -2])
+@pytest.mark.parametrize("sigma", [0, 0.1])
+def test_an_epoch_that_is_left_out_changes_nothing(tooth, sigma):
+    loss = 4 + tooth * PHASE + sigma * noise(1)[0]
+    start = loss.copy()
+    start[:T] *= 1e15
+    result, other = (measure(values, steps_per_epoch=T) for values in (loss, start))
+    assert other.p_value == pytest.approx(result.p_value, rel=1e-6)
+    assert other.drop == pytest.approx(result.drop, rel=1e-6, abs=1e-9)
+    assert other.shape == result.shape
 
 
 @pytest.mark.parametrize("name", DECAYS)
@@ -174,11 +198,12 @@ def test_every_and_window_agree():
 
 @pytest.mark.parametrize("size", [1e-200, 1e-6, 1e200])
 def test_the_unit_does_not_matter(size):
-    loss = 4 + PHASE + noise(2)
+    loss = PHASE + noise(2) - 40
+    loss[:, ::9] = np.nan
     result, scaled = (measure(values, steps_per_epoch=T) for values in (loss, size * loss))
     assert scaled.p_value == pytest.approx(result.p_value, rel=1e-6)
     assert scaled.drop == pytest.approx(size * result.drop, rel=1e-9)
-    assert scaled.profile == pytest.approx(size * result.profile, rel=1e-6)
+    assert scaled.profile == pytest.approx(size * result.profile, rel=1e-6, nan_ok=True)
 
 
 STEEP = {
@@ -196,6 +221,10 @@ def test_a_steep_start_is_no_tooth(name, epochs, sigma):
     curve = STEEP[name]((np.arange(epochs * 500) + 1) / 500)
     p = measure(curve + sigma * noise(400, curve.size, seed=6), steps_per_epoch=500).p_value
     assert np.count_nonzero(p < 0.01) <= stats.binom.isf(0.003, 400, 0.01)
+
+
+def test_one_window_an_epoch_is_one_bin():
+    assert measure(np.ones(100), steps_per_epoch=10, window=10).profile.shape == (1,)
 
 
 def test_too_short_gives_nan_and_not_a_verdict():

@@ -49,7 +49,7 @@ def epochs_of(loss, at, T, window, skip):
     """Epochs from `skip` on, points by the middle of their window."""
     found: dict[int, list] = {}
     for y, t in zip(loss, at, strict=True):
-        epoch = (t - 1) // T
+        epoch = int((t - 1) // T)
         if epoch >= skip and (t - window) // T == epoch:
             found.setdefault(epoch, []).append((y, (t - window / 2) / T - epoch))
     made = []
@@ -211,11 +211,25 @@ def test_windows(window):
         check(loss[at - 1], at, 20 if window < 20 else 100, window=window)
 
 
-@pytest.mark.parametrize("correlation", [0.5, 0.8, 0.99])
-def test_correlated_noise(correlation):
+@pytest.mark.parametrize(("correlation", "T"), [(0.5, 50), (0.8, 50), (0.99, 50), (1.0, 300)])
+def test_correlated_noise(correlation, T):
     for seed in range(4):
-        loss = curve(np.random.default_rng(seed), 6, 50, correlation=correlation)
-        check(loss, np.arange(1, loss.size + 1), 50)
+        loss = curve(np.random.default_rng(seed), 6, T, correlation=correlation)
+        check(loss, np.arange(1, loss.size + 1), T)
+
+
+def test_steps_between_steps():
+    loss = curve(np.random.default_rng(0), 6, 20)
+    check(loss, np.arange(1, loss.size + 1) + 0.7, 20)
+
+
+@pytest.mark.parametrize("filled", [7, 8, 9, 11])
+def test_bins_enough_for_an_amplitude(filled):
+    """Of 40, so that a tenth is four."""
+    loss = curve(np.random.default_rng(0), 6, 40)
+    at = np.arange(1, loss.size + 1)
+    loss[(at - 1) % 40 >= filled] = np.nan
+    assert np.isnan(check(loss, at, 40).amplitude) == (filled < 8)
 
 
 def test_shapes_on_both_sides_of_their_thresholds():
