@@ -5,8 +5,9 @@ import os
 
 import pytest
 
+from benchmarks._equivalent import EQUIVALENT
 from benchmarks._mutate import mutants_of
-from benchmarks.mutants import EQUIVALENT, ROOT, TARGETS, Target, judge
+from benchmarks.mutants import ROOT, TARGETS, Target, judge
 
 SOURCE = '''"""A text with 1 + 1 in it."""
 LIMIT = 0
