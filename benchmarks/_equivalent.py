@@ -27,6 +27,30 @@ REASONS = {
     "the denominator is 0 sqrt(v) + 1": [
         "optimizers, SGD.two_moment: adaptive=«False», -> True",
     ],
+    "all columns have the same size": [
+        "optimizers, Optimizer.tables: for k in range(0, columns[«0»].size, 64): -> 1",
+    ],
+    "the numbers stand there twice": [
+        "optimizers, Optimizer.tables: "
+        "numbers = [np.broadcast_to(n, (count, «1»))[:, 0].tolist() for n in table[:6]] -> 2",
+    ],
+    "a number by 1 is the number times 1": [
+        "optimizers, powers: "
+        "return np.cumprod(«beta * np.ones(steps)», axis=-1) -> beta / np.ones(steps)",
+        "optimizers, RMSProp.two_moment: "
+        "scale_g=«self.lr * np.ones(steps)», -> self.lr / np.ones(steps)",
+        "optimizers, SGD.two_moment: "
+        "scale_m=«self.lr * np.ones(steps)», -> self.lr / np.ones(steps)",
+        "optimizers, Nesterov.two_moment: "
+        "m, g = «self.lr * self.momentum * np.ones(steps)», self.lr * np.ones(steps)"
+        " -> self.lr * self.momentum / np.ones(steps)",
+        "optimizers, Nesterov.two_moment: "
+        "m, g = self.lr * self.momentum * np.ones(steps), «self.lr * np.ones(steps)»"
+        " -> self.lr / np.ones(steps)",
+        "optimizers_parts, AdamUncorrected.two_moment: "
+        "return plain._replace(scale_m=«self.lr * np.ones(steps)», root=np.ones(steps))"
+        " -> self.lr / np.ones(steps)",
+    ],
     "at the first step 1 - t^beta2_decay is 0: nothing old is kept": [
         "optimizers_other, Adafactor.init: "
         "return AdafactorState(0, («np.zeros(np.shape(x))»,)) -> np.ones(np.shape(x))",
