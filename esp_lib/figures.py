@@ -81,6 +81,14 @@ def wide(title: str = "", **subplot: Any) -> "Axes":
     return panel(title, size=WIDE, **subplot)
 
 
+def legend(ax: "Axes", **options: Any) -> None:
+    """A legend in the style of the page; options as Matplotlib's `legend` takes them."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        ax.legend(**options)
+
+
 def epoch_lines(ax: "Axes", epochs: int) -> None:
     """Thin vertical lines where epochs end, and ticks at whole epochs."""
     ax.locator_params(axis="x", integer=True)

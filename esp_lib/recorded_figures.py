@@ -102,5 +102,5 @@ def amplitudes(
     ax.set_yticks(heights, list(rows))
     ax.set_ylim(0.6 - len(rows), 0.6)
     ax.set_xlabel("nats")
-    ax.legend(loc="upper right", fontsize=8.5)
+    figures.legend(ax, loc="upper right", fontsize=8.5)
     return ax

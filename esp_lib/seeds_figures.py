@@ -102,7 +102,7 @@ def densities(values: Array, task: str, title: str) -> "Axes":
         ax.plot(group, np.full(group.size, 0.0), "|", color=color, markersize=7, clip_on=False)
     ax.set_xlim(at[0], at[-1])
     ax.set_ylim(bottom=0)
-    ax.legend(fontsize=8)
+    figures.legend(ax, fontsize=8)
     return ax
 
 

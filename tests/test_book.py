@@ -69,6 +69,14 @@ def test_claims_hold_unless_they_are_known_to_be_refuted(built_book, name):
     assert set(failed) == REFUTED.get(name, set()), failed
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_every_text_in_a_figure_follows_the_theme(built_book, name):
+    page = (built_book / f"book/{name}.html").read_text()
+    texts = re.findall(r"<text\b.*?</text>", page, flags=re.DOTALL)
+    assert texts
+    assert [text for text in texts if not re.search(r"fill(: ?|=\")var\(--esp-", text)] == []
+
+
 @pytest.mark.parametrize("name", [*CHAPTERS, "index", "play"])
 def test_every_page_says_how_it_was_computed(built_book, name):
     page = (built_book / f"book/{name}.html").read_text()
