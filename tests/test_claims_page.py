@@ -219,3 +219,14 @@ def test_every_chapter_can_be_downloaded_unexecuted(built_book):
         assert copy.read_bytes() == path.read_bytes()
         chapter = (built_book / f"book/{path.stem}.html").read_text()
         assert f"_sources/book/{path.stem}.ipynb" in chapter
+
+
+@pytest.mark.browser
+def test_formulas_are_printed_as_formulas(built_book, chromium, tmp_path):
+    from tools import print_book
+
+    if not (built_book / "_static/esp-vendor/mathjax").exists():
+        pytest.skip("MathJax was not bundled (make assets)")
+    page = "book/06_beyond"
+    assert '<span class="math' in (built_book / f"{page}.html").read_text()
+    assert print_book.print_book(built_book, [page], tmp_path / "one.pdf", chromium) == 0

@@ -31,12 +31,17 @@ JOIN = """async (pages) => {
   const slug = (page) => page.replaceAll("/", "-");
   const body = document.createElement("div");
   let mathjax = "";
+  let settings = ""; // of MathJax, in a script of each page with formulas
   for (const page of pages) {
     const base = new URL(`/${page}.html`, location.origin);
     const html = await (await fetch(base)).text();
     const other = new DOMParser().parseFromString(html, "text/html");
     const script = other.querySelector("script[src*='tex-']");
-    if (script) mathjax = new URL(script.getAttribute("src"), base).href;
+    if (script) {
+      mathjax = new URL(script.getAttribute("src"), base).href;
+      const inline = [...other.scripts].find(({ text }) => text.includes("window.MathJax"));
+      settings = inline?.text ?? "";
+    }
     const article = other.querySelector("article.bd-article");
     for (const node of article.querySelectorAll("script, .headerlink, .esp-narrow, [hidden]"))
       node.remove();
@@ -72,6 +77,7 @@ JOIN = """async (pages) => {
     .esp-scroll, .cell_output .text_html { overflow: visible !important; }`;
   document.head.append(style);
   if (mathjax) {
+    document.head.append(Object.assign(document.createElement("script"), { text: settings }));
     await new Promise((done) => {
       const script = Object.assign(document.createElement("script"), { src: mathjax });
       script.onload = script.onerror = done;
@@ -79,7 +85,8 @@ JOIN = """async (pages) => {
     });
     await globalThis.MathJax?.startup?.promise;
   }
-  return body.children.length;
+  await document.fonts.ready;
+  return document.querySelectorAll(".math:not(:has(mjx-container))").length;
 }"""
 
 
@@ -97,8 +104,12 @@ def list_pages(html: Path, toc: Path) -> list[str]:
     return [name for name in built if not name.startswith(LEFT_OUT)]
 
 
-def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> None:
-    """Join the pages and print them into `target`."""
+def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int:
+    """Join the pages and print them into `target`.
+
+    Returns:
+        How many formulas stand in it as they were typed, since MathJax could not be loaded.
+    """
     from playwright.sync_api import sync_playwright
 
     class Quiet(SimpleHTTPRequestHandler):
@@ -112,7 +123,7 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> Non
         page = chromium.new_page(viewport={"width": 800, "height": 1100})
         page.set_default_timeout(300_000)
         page.goto(f"http://127.0.0.1:{server.server_port}/genindex.html")
-        page.evaluate(JOIN, pages)
+        raw: int = page.evaluate(JOIN, pages)
         draft = target.with_suffix(".tmp")
         page.pdf(
             path=str(draft), format="A4", outline=True, tagged=True,
@@ -121,6 +132,7 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> Non
         draft.replace(target)
         chromium.close()
         server.shutdown()
+    return raw
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,7 +153,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     target = options.html / PDF
-    print_book(options.html, pages, target, browser)
+    if raw := print_book(options.html, pages, target, browser):
+        print(f"{raw} formulas are printed as TeX: the pages' MathJax did not load")
     uncover_pdf(options.html)
     print(f"== {target}: {len(pages)} pages of the book, {target.stat().st_size / 2**20:.1f} MiB")
     return 0
