@@ -1,7 +1,11 @@
 """The command `esp-diagnose`: a training log in, a diagnosis out."""
 
 import argparse
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from esp_lib.diagnose import Diagnosis, diagnose
@@ -9,6 +13,8 @@ from esp_lib.diagnose_report import VERDICTS, as_json, as_text
 from esp_lib.logs import Log, LogError, parse_log, read_log
 
 EXIT = {"sawtooth": 0, "none": 1, "cannot tell": 3}  # 2: wrong use, or a log that can't be read
+
+PATTERN_SECONDS = 60.0  # for a log with --pattern; a million lines take a few
 
 HELP = """\
 Is the epochal sawtooth in your training run, and what makes it?
@@ -52,10 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
             "column": given.column, "validation_column": given.validation_column,
             "pattern": given.pattern, "log_every": given.log_every,
         }  # fmt: skip
-        if given.log == "-":
-            log = parse_log(sys.stdin.buffer.read(), **read)
-        else:
-            log = read_log(given.log, **read)
+        content = sys.stdin.buffer.read() if given.log == "-" else None
+        with limited(PATTERN_SECONDS if given.pattern else 0.0):
+            log = read_log(given.log, **read) if content is None else parse_log(content, **read)
         diagnosis = diagnose(log, given.steps_per_epoch)
         if given.plot is not None:
             plot(diagnosis, log, Path(given.plot))
@@ -68,6 +73,29 @@ def main(arguments: list[str] | None = None) -> int:
     report = as_json if given.json else as_text
     sys.stdout.write(report(diagnosis, log))
     return EXIT[diagnosis.verdict]
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """End with a LogError after some seconds; 0 for no limit, and none on Windows.
+
+    A regular expression such as (a+)+ may try more ways to match a line than can be counted.
+    """
+    in_main = threading.current_thread() is threading.main_thread()  # signals reach it alone
+    if not seconds or not in_main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        raise LogError(f"--pattern took more than {seconds:g} s; try a simpler one")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def plot(diagnosis: Diagnosis, log: Log, path: Path) -> None:

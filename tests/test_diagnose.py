@@ -436,3 +436,16 @@ def test_a_million_rows_take_seconds():
     found = diagnose(parse_log(data))
     assert time.process_time() - began < 4
     assert (found.verdict, found.steps_per_epoch) == ("sawtooth", 10_000)
+
+
+def test_a_pattern_without_end_ends_in_a_message(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("esp_lib.diagnose_command.PATTERN_SECONDS", 0.2)
+    log = tmp_path / "train.log"
+    log.write_text("a" * 60 + "!\n")
+    start = time.perf_counter()
+    assert main([str(log), "--pattern", "(?P<loss>(a+)+)$"]) == 2
+    assert time.perf_counter() - start < 10
+    assert "--pattern took more than 0.2 s" in capsys.readouterr().err
+    log.write_text("loss 1.0\n" * 30)
+    assert main([str(log), "--pattern", "loss (?P<loss>.*)"]) == EXIT["cannot tell"]
+    time.sleep(0.3)  # no alarm is left
