@@ -1,4 +1,4 @@
-"""What the GPU's kernel becomes on Hopper, seen without a GPU: registers, spills, instructions.
+"""What the GPU's kernels become on Hopper, seen without a GPU: registers, spills, instructions.
 
 Triton compiles for a GPU that need not be there, and brings `cuobjdump`, which shows the machine
 code (SASS). Rates are those of compute capability 9.0 in the CUDA C++ Programming Guide, table
@@ -11,7 +11,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 MULTIPROCESSORS = 132
 CLOCK = 1.98e9  # a second
@@ -29,17 +29,25 @@ Instruction = tuple[int, str, str, int | None]  # address, predicate, operation,
 
 
 class MachineCode(NamedTuple):
-    """The compiled kernel."""
+    """A compiled kernel."""
 
     ptx: str
     registers: int  # a thread
     spilled: int  # bytes of stack and local memory a thread
     shared: int  # bytes of shared memory a program
-    step: dict[str, int]  # instructions of a thread in a step without a visit, by kind
+    code: list[Instruction]
+
+
+class StepCode(NamedTuple):
+    """Instructions of a thread of `run_lanes`, by kind."""
+
+    step: dict[str, int]  # in a step without a visit
     visit: dict[str, int]  # what a step with one visit takes besides
 
 
-def compile_kernel(dtype: str, runs: int, use_max: bool = False, adaptive: bool = True):
+def compile_steps(
+    dtype: str, runs: int, use_max: bool = False, adaptive: bool = True
+) -> tuple[MachineCode, StepCode]:
     """Compile `run_lanes` for an H100 or H200.
 
     Args:
@@ -48,44 +56,54 @@ def compile_kernel(dtype: str, runs: int, use_max: bool = False, adaptive: bool 
         use_max: as for AMSGrad.
         adaptive: False as for SGD.
     """
-    import triton
-    from triton.backends.compiler import GPUTarget
-    from triton.compiler import ASTSource
-
     from esp_lib.quadratic_triton import LANES, OPTIONS, run_lanes
 
     number = {"float64": "fp64", "float32": "fp32"}[dtype]
-    types = dict.fromkeys(("place", "function", "first"), "*i32") | {"group_of": "*i64"}
+    types = dict.fromkeys(run_lanes.arg_names, f"*{number}")
+    types |= dict.fromkeys(("place", "function", "first"), "*i32") | {"group_of": "*i64"}
     types |= dict.fromkeys(("lanes", "functions", "visits", "batch_size"), "i32")
     constants = {
         "RUNS": runs, "COORDINATES": LANES // runs, "ADAPTIVE": adaptive, "USE_MAX": use_max,
     }  # fmt: skip
-    signature = {
-        name: "constexpr" if name in constants else types.get(name, f"*{number}")
-        for name in run_lanes.arg_names
-    }
-    source = ASTSource(fn=run_lanes, signature=signature, constexprs=constants)
-    done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=OPTIONS)
-    return read(done.asm["ptx"], done.asm["cubin"])
+    machine = _compile(run_lanes, types, constants, OPTIONS)
+    step, visit = _step(machine.code)
+    return machine, StepCode(_count(step), _count(visit))
 
 
-def read(ptx: str, cubin: bytes) -> MachineCode:
-    """Take a kernel's machine code apart."""
+def compile_shuffles() -> MachineCode:
+    """Compile `run_shuffles` for an H100 or H200."""
+    from esp_lib.orders_triton import CONSTANTS, OPTIONS, run_shuffles
+
+    types = {"order": "*i32", "seeds": "*i64", "rows": "i32", "epochs": "i32", "n": "i32"}
+    return _compile(run_shuffles, types, CONSTANTS, OPTIONS)
+
+
+def _compile(
+    kernel: Any, types: dict[str, str], constants: dict[str, Any], options: dict[str, Any]
+) -> MachineCode:
+    """A kernel for compute capability 9.0, taken apart."""
+    import triton
     from triton import knobs
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
 
+    signature = types | dict.fromkeys(constants, "constexpr")
+    ordered = {name: signature[name] for name in kernel.arg_names}
+    source = ASTSource(fn=kernel, signature=ordered, constexprs=constants)
+    done = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=options)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.cubin"
-        path.write_bytes(cubin)
+        path.write_bytes(done.asm["cubin"])
         tool = knobs.nvidia.cuobjdump.path
         usage, sass = (
             subprocess.run([tool, what, str(path)], capture_output=True, text=True, check=True)
             for what in ("-res-usage", "-sass")
         )
     used = {key: int(n) for key, n in re.findall(r"(REG|STACK|SHARED|LOCAL):(\d+)", usage.stdout)}
-    step, visit = _step(_instructions(sass.stdout))
     return MachineCode(
-        ptx, used["REG"], used["STACK"] + used["LOCAL"], used["SHARED"], _count(step), _count(visit)
-    )
+        done.asm["ptx"], used["REG"], used["STACK"] + used["LOCAL"], used["SHARED"],
+        _instructions(sass.stdout),
+    )  # fmt: skip
 
 
 def least_cycles(instructions: dict[str, int]) -> float:

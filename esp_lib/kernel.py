@@ -1,4 +1,4 @@
-"""The compiled loops behind `simulate`: shuffles, the layout of an order, and the steps themselves.
+"""The compiled loops behind `simulate`: random words, shuffles, layout of an order, the steps.
 
 Given the order, the coordinates of the problem are independent of each other. So the kernel takes
 them in blocks of `BLOCK` lanes and runs all steps of one block before the next: the block's state
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
-from esp_lib.threefry import Words
+from esp_lib.threefry import PARITY, ROTATIONS, ROUNDS, Words
 
 if TYPE_CHECKING:
     from esp_lib.quadratic import QuadraticProblem
@@ -53,6 +53,37 @@ class Layout(NamedTuple):
     coordinate: NDArray[np.int64]  # (lanes,) the coordinate behind each lane, ascending
 
 
+def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
+    """Words of one stream as a table, uint32 (rows, columns): those of `threefry.word_rows`."""
+    return _word_rows((seed, stream, PARITY ^ seed ^ stream), rows, columns)
+
+
+@_jit
+def _word_rows(key, rows, columns):
+    w0 = np.empty((columns + 1) // 2, np.uint32)  # a row's words, so that its loops vectorize
+    w1 = np.empty_like(w0)
+    out = np.empty((rows, columns), np.uint32)
+    for row in range(rows):
+        for j in range(w0.size):
+            w0[j] = j + key[0]
+            w1[j] = row + key[1]
+        for r in range(ROUNDS):
+            left = ROTATIONS[r % 8]
+            right = 32 - left
+            for j in range(w0.size):
+                w0[j] += w1[j]
+                w1[j] = ((w1[j] << left) | (w1[j] >> right)) ^ w0[j]
+            if r % 4 == 3:  # inject the key after every fourth round
+                s = r // 4 + 1
+                k0, k1 = key[s % 3], key[(s + 1) % 3] + s
+                for j in range(w0.size):
+                    w0[j] += k0
+                    w1[j] += k1
+        out[row, ::2] = w0
+        out[row, 1::2] = w1[: columns // 2]
+    return out
+
+
 def shuffle_rows(words: Words, n: int) -> Order:
     """The first k entries of a Fisher-Yates shuffle of 0 … n - 1, one shuffle a row.
 
@@ -82,21 +113,22 @@ def _shuffle_rows(words, n):
     return out
 
 
-def make_layout(order: Order, coordinate: NDArray[np.int64], dim: int, batch_size: int) -> Layout:
+def make_layout(order: Order, problem: "QuadraticProblem", batch_size: int) -> Layout:
     """Sort the visits of `order` (epochs, num_functions) by block and then by time."""
-    used, position = np.unique(coordinate, return_inverse=True)  # lanes count through all blocks
+    used, position = problem.lanes()  # they count through all blocks
     blocks = -(-used.size // BLOCK)
-    visits = order.reshape(-1)
-    function, lane, start = _sort_visits(visits, position.astype(np.int32), blocks, batch_size)
+    batches = order.reshape(-1, batch_size)
+    function, lane, start = _sort_visits(batches, position, blocks)
     return Layout(function, lane, start, used.size, used)
 
 
 @_jit
-def _sort_visits(visits, position, blocks, batch_size):
-    steps = visits.size // batch_size
+def _sort_visits(batches, position, blocks):
+    steps = batches.shape[0]
     start = np.zeros((blocks, steps + 1), np.int64)
-    for j in range(visits.size):
-        start[position[visits[j]] // BLOCK, j // batch_size] += 1
+    for t in range(steps):
+        for i in batches[t]:
+            start[position[i] // BLOCK, t] += 1
     total = 0
     for k in range(blocks):
         for t in range(steps + 1):  # counts become first positions
@@ -104,10 +136,9 @@ def _sort_visits(visits, position, blocks, batch_size):
             start[k, t] = total
             total += count
     fill = start[:, 0].copy()
-    function = np.empty(visits.size, np.int32)
-    lane = np.empty(visits.size, np.int32)
-    for j in range(visits.size):
-        i = visits[j]
+    function = np.empty(batches.size, np.int32)
+    lane = np.empty(batches.size, np.int32)
+    for i in batches.reshape(-1):
         k = position[i] // BLOCK
         function[fill[k]] = i
         lane[fill[k]] = position[i] - k * BLOCK
@@ -200,7 +231,7 @@ def run_on_cpu(
     Returns:
         float64 (len(rules), steps).
     """
-    layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
+    layout = make_layout(order, problem, batch_size)
     blocks, steps = layout.start.shape[0], layout.start.shape[1] - 1
     start_x = x0[layout.coordinate]
     quadratic = np.zeros((len(rules), steps))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import checks
-from esp_lib.threefry import STREAM_ORDER, Words, word_rows
+from esp_lib.threefry import STREAM_ORDER, Words
 
 ORDERS = ("reshuffle", "fixed", "reverse", "replacement")
 
@@ -47,15 +47,23 @@ def make_order(
         return np.tile(forward, (epochs, 1))
     if kind == "reverse":
         return np.stack([forward if epoch % 2 == 0 else forward[::-1] for epoch in range(epochs)])
+    if kind == "reshuffle":
+        return _shuffles(int(seed), epochs, num_functions, num_functions)
+    steps = epochs * (num_functions // batch_size)
+    batches = _shuffles(int(seed), steps, batch_size, num_functions)
+    return batches.reshape(epochs, num_functions)
+
+
+def _shuffles(seed: int, rows: int, k: int, n: int) -> Order:
+    """The first k entries of `rows` shuffles of 0 … n - 1."""
     try:
         from esp_lib.kernel import shuffle_rows as shuffle  # compiled; loaded when first needed
+        from esp_lib.kernel import word_rows as words
     except ImportError:  # no numba here, or none that this NumPy goes with
+        from esp_lib.threefry import word_rows as words
+
         shuffle = shuffle_rows
-    if kind == "reshuffle":
-        return shuffle(word_rows(int(seed), STREAM_ORDER, epochs, num_functions), num_functions)
-    steps = epochs * (num_functions // batch_size)
-    batches = shuffle(word_rows(int(seed), STREAM_ORDER, steps, batch_size), num_functions)
-    return batches.reshape(epochs, num_functions)
+    return shuffle(words(seed, STREAM_ORDER, rows, k), n)
 
 
 def shuffle_rows(words: Words, n: int) -> Order:

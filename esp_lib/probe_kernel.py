@@ -141,12 +141,13 @@ def _probe_blocks(
 
 
 def run_probes(
-    group: Group, start: Array, batch_size: int, slots: Slots, watched: Order
+    group: Group, order: Order, start: Array, batch_size: int, slots: Slots, watched: Order
 ) -> list[Tape]:
     """Run the settings of a group with probes.
 
     Args:
-        group: one problem, one order, several settings.
+        group: one problem, several settings.
+        order: int32 (epochs, num_functions), their order.
         start: (dim,) the starting point.
         batch_size: functions a step.
         slots: where each step writes.
@@ -155,10 +156,10 @@ def run_probes(
     Returns:
         A tape for each setting.
     """
-    problem, order = group.problem, group.order
+    problem = group.problem
     steps_per_epoch = order.shape[1] // batch_size
-    visits = make_layout(order, problem.coordinate, problem.dim, batch_size)
-    watch = make_layout(watched, problem.coordinate, problem.dim, batch_size)
+    visits = make_layout(order, problem, batch_size)
+    watch = make_layout(watched, problem, batch_size)
     recorded, kept = (int(slot.max()) + 1 for slot in slots)
     floor = problem.b[order.reshape(-1, batch_size)].sum(axis=1)  # (steps,)
     watched_floor = np.repeat(problem.b[watched].sum(axis=2), steps_per_epoch, axis=0)

@@ -167,9 +167,10 @@ def probe(
     slots = Slots(_places(step, plan.steps), _places(states, plan.steps))
 
     def run_group(group: Group) -> "dict[int, Tape]":
-        table = group.order.reshape(epochs, per_epoch, batch_size)
+        drawn = plan.draw(group)
+        table = drawn.reshape(epochs, per_epoch, batch_size)
         watched = table[recorded][:, list(probes.batches)]  # (epochs, watched, batch_size)
-        tapes = run_probes(group, plan.start, batch_size, slots, watched)
+        tapes = run_probes(group, drawn, plan.start, batch_size, slots, watched)
         return dict(zip(group.runs, tapes, strict=True))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:

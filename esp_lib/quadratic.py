@@ -8,7 +8,7 @@ the update. Random numbers come from `threefry`, so that a seed means the same e
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +115,21 @@ class QuadraticProblem:
         """The leading axes: () for a single problem."""
         return self.a.shape[:-1]
 
+    def lanes(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """The coordinates that functions of a single problem use, numbered.
+
+        Returns:
+            int64 (lanes,), these coordinates, ascending, and int32 (num_functions,), the number
+            (lane) of each function's.
+        """
+        if self.dim > 100 * self.num_functions:  # few functions in a wide space
+            coordinates, lane = np.unique(self.coordinate, return_inverse=True)
+            return coordinates, lane.astype(np.int32)
+        used = np.zeros(self.dim, bool)
+        used[self.coordinate] = True
+        number = np.cumsum(used, dtype=np.int32) - 1
+        return np.flatnonzero(used), number[self.coordinate]
+
     def __getitem__(self, index: Any) -> "QuadraticProblem":
         """One of the problems."""
         return QuadraticProblem(
@@ -173,7 +188,7 @@ def simulate(
     plan = make_plan(
         problem, optimizer, order=order, epochs=epochs, batch_size=batch_size, seed=seed, x0=x0
     )
-    loss = run_plan(plan, batch_size)
+    loss = run_plan(plan)
     return make_curve(
         loss.reshape(*plan.shape, plan.steps), problem, optimizer, order, batch_size, device
     )
@@ -204,7 +219,7 @@ class Group(NamedTuple):
 
     runs: list[int]  # their places in the flattened shape of the plan
     problem: QuadraticProblem
-    order: Order
+    seed: int  # of the order
     rules: list[Any]  # one a run: its table, or its setting where the rule has no table
 
 
@@ -212,9 +227,21 @@ class Plan(NamedTuple):
     """What `simulate` was asked for, checked and sorted into groups."""
 
     shape: tuple[int, ...]  # of the broadcast arguments
+    epochs: int
+    batch_size: int  # functions a step
     steps: int  # of one run
     start: Array  # (dim,) the starting point
-    groups: Iterator[Group]  # made one at a time
+    order: str | Order  # the kind of all orders, or the one order
+    groups: list[Group]
+
+    def draw(self, group: Group) -> Order:
+        """The order of a group, int32 (epochs, num_functions)."""
+        if not isinstance(self.order, str):
+            return self.order
+        return make_order(
+            self.order, num_functions=group.problem.num_functions, epochs=self.epochs,
+            batch_size=self.batch_size, seed=group.seed,
+        )  # fmt: skip
 
 
 def make_plan(
@@ -265,29 +292,15 @@ def make_plan(
         two_moment = optimizer.two_moment_form
         rules = optimizer.tables(steps) if two_moment else list(optimizer.settings())
 
-    def make(seed: int) -> Order:
-        if not isinstance(order, str):
-            return order
-        return make_order(
-            order, num_functions=problem.num_functions, epochs=epochs, batch_size=batch_size,
-            seed=seed,
-        )  # fmt: skip
-
-    def groups() -> Iterator[Group]:
-        cores = os.cpu_count() or 1
-        keys = list(places)
-        with ThreadPoolExecutor(cores) as pool:
-            for k in range(0, len(keys), cores):  # so many orders at a time
-                part = keys[k : k + cores]
-                draw = pool.map if len(part) > 1 else map
-                for (p, s), made in zip(part, draw(make, [s for _, s in part]), strict=True):
-                    runs = places[p, s]
-                    single = (
-                        problem[np.unravel_index(p, problem.shape)] if problem.shape else problem
-                    )
-                    yield Group(runs, single, made, [rules[setting_of[r]] for r in runs])
-
-    return Plan(shape, steps, start, groups())
+    single = {
+        p: problem[np.unravel_index(p, problem.shape)] if problem.shape else problem
+        for p in {p for p, _ in places}
+    }
+    groups = [
+        Group(runs, single[p], s, [rules[setting_of[r]] for r in runs])
+        for (p, s), runs in places.items()
+    ]
+    return Plan(shape, epochs, batch_size, steps, start, order, groups)
 
 
 def _index_of(part: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -296,8 +309,8 @@ def _index_of(part: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.int64
     return np.broadcast_to(np.arange(size).reshape(part), shape).ravel()
 
 
-def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan, int], Array]:
-    """What runs a plan on `device`: (plan, batch_size) to the losses (runs, steps)."""
+def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], Array]:
+    """What runs a plan on `device` and returns the losses (runs, steps)."""
     checks.choice("dtype", dtype, ("float64", "float32"))
     if device == "cpu" and dtype != "float64":
         raise ValueError(f'dtype must be "float64" where device is "cpu", got {dtype!r}')
@@ -321,11 +334,16 @@ def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan, in
     return partial(run_on_triton, device=device, dtype=dtype)
 
 
-def _run_groups(run_group: Callable[..., Array], plan: Plan, batch_size: int) -> Array:
+def _run_groups(run_group: Callable[..., Array], plan: Plan) -> Array:
     """The losses of a plan, one group after the other."""
     loss = np.empty((math.prod(plan.shape), plan.steps))
-    for group in plan.groups:
-        loss[group.runs] = run_group(
-            group.problem, plan.start, group.order, batch_size, group.rules
-        )
+    cores = os.cpu_count() or 1
+    with ThreadPoolExecutor(cores) as pool:
+        for k in range(0, len(plan.groups), cores):  # so many orders at a time
+            part = plan.groups[k : k + cores]
+            draw = pool.map if len(part) > 1 else map
+            for group, order in zip(part, draw(plan.draw, part), strict=True):
+                loss[group.runs] = run_group(
+                    group.problem, plan.start, order, plan.batch_size, group.rules
+                )
     return loss

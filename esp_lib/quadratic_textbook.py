@@ -17,6 +17,8 @@ from esp_lib.orders import Order
 if TYPE_CHECKING:
     from esp_lib.quadratic import QuadraticProblem
 
+Indices = NDArray[np.int32] | NDArray[np.int64]
+
 TOGETHER = 4  # settings a pass: enough to hide NumPy's overhead, few enough for the cache
 
 
@@ -39,9 +41,9 @@ def run_textbook(
     Returns:
         float64 (len(rules), steps).
     """
-    lane = problem.coordinate  # of each function, among the coordinates that are followed
+    lane: Indices = problem.coordinate  # of each function, among the coordinates that are followed
     if rules[0].coordinatewise:
-        used, lane = np.unique(problem.coordinate, return_inverse=True)
+        used, lane = problem.lanes()
         x0 = x0[used]
     batches = order.reshape(-1, batch_size)
     parts = [rules[i : i + TOGETHER] for i in range(0, len(rules), TOGETHER)]
@@ -56,7 +58,7 @@ def stack(rules: list[Optimizer]) -> Optimizer:
 
 def _run(
     problem: "QuadraticProblem",
-    lane: NDArray[np.int64],
+    lane: Indices,
     x0: NDArray[np.float64],
     batches: Order,
     rule: Optimizer,

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.kernel import make_layout
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
 
@@ -61,10 +60,10 @@ def run_on_torch(
         whole = torch.as_tensor(np.asarray(values), device=device)
         return whole.to(number) if whole.is_floating_point() else whole
 
-    layout = make_layout(order, problem.coordinate, problem.dim, batch_size)
+    used, lane_of = problem.lanes()
     steps = order.size // batch_size
     batches = tensor(order.reshape(steps, batch_size)).long()
-    lane = tensor(np.searchsorted(layout.coordinate, problem.coordinate))
+    lane = tensor(lane_of)
     a, b, c = map(tensor, (problem.a, problem.b, problem.c))
     decay1, weight1, decay2, weight2, eps, shrink = (
         tensor([getattr(rule, name) for rule in rules])[:, None]
@@ -74,7 +73,7 @@ def run_on_torch(
     scale_m, scale_g, root = (
         tensor([getattr(rule, name) for rule in rules]) for name in ("scale_m", "scale_g", "root")
     )
-    x = tensor(x0[layout.coordinate]).repeat(len(rules), 1)  # (settings, lanes)
+    x = tensor(x0[used]).repeat(len(rules), 1)  # (settings, lanes)
     m, v, v_max = (torch.zeros_like(x) for _ in range(3))
     loss = torch.empty(len(rules), steps, dtype=number, device=device)
     for t in range(steps):

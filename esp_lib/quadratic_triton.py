@@ -21,6 +21,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 
 from esp_lib.optimizers import TwoMoment
+from esp_lib.orders_triton import shuffles
 from esp_lib.quadratic import Group, Plan, QuadraticProblem
 
 LANES = 64  # of a program, which is one warp: two lanes a thread, and no barrier anywhere
@@ -135,13 +136,12 @@ def run_lanes(
 
 
 def run_on_triton(
-    plan: Plan, batch_size: int, device: str, dtype: str = "float64", memory: int = MEMORY
+    plan: Plan, device: str, dtype: str = "float64", memory: int = MEMORY
 ) -> NDArray[np.float64]:
     """Mean batch losses of all runs of a plan.
 
     Args:
         plan: the runs, of rules of the two-moment form.
-        batch_size: functions a step.
         device: a torch device; "cpu" if Triton interprets (TRITON_INTERPRET=1), as in the tests.
         dtype: "float64" or "float32", of all arithmetic after the coefficient tables.
         memory: bytes that one launch may take; more runs take several launches.
@@ -152,17 +152,16 @@ def run_on_triton(
     Raises:
         ValueError: a run has 2^30 visits or more.
     """
-    if plan.steps * batch_size >= 2**30:  # places are int32
-        raise ValueError(
-            f"epochs times functions must be below 2**30 on a GPU, got {plan.steps * batch_size}"
-        )
+    visits = plan.steps * plan.batch_size
+    if visits >= 2**30:  # places are int32
+        raise ValueError(f"epochs times functions must be below 2**30 on a GPU, got {visits}")
     loss = np.empty((math.prod(plan.shape), plan.steps))
     on_gpu = torch.device(device).type == "cuda"
     if on_gpu:
         memory = min(memory, torch.cuda.mem_get_info(device)[0] // 2)
     with torch.cuda.device(device if on_gpu else -1):  # Triton launches on the current device
-        for chunk in chunks(plan, batch_size, memory):
-            launch = lay_out(chunk, plan.start, batch_size, device, dtype)
+        for chunk in chunks(plan, memory):
+            launch = lay_out(plan, chunk, device, dtype)
             launch.run()
             loss[[run for group in chunk for run in group.runs]] = launch.losses(plan.steps)
     return loss
@@ -174,9 +173,9 @@ def runs_a_tile(count: int) -> int:
     return next(size for size in sizes if -(-count // size) * size <= WASTE * count)
 
 
-def chunks(plan: Plan, batch_size: int, memory: int) -> Iterator[list[Group]]:
+def chunks(plan: Plan, memory: int) -> Iterator[list[Group]]:
     """The groups, cut where they are too large, in lists that fit into `memory` bytes."""
-    visits = plan.steps * batch_size
+    visits = plan.steps * plan.batch_size
     of_group = 64 * visits  # the order and what sorting it takes
     of_run = int(WASTE * 8 * (visits + 8 * plan.steps))  # terms, tables, losses
     most = max(1, (memory - of_group) // (of_run * LANES)) * LANES
@@ -216,10 +215,8 @@ class Launch(NamedTuple):
         return rows[self.kept]
 
 
-def lay_out(
-    chunk: list[Group], x0: NDArray[np.float64], batch_size: int, device: str, dtype: str
-) -> Launch:
-    """Put some groups on the device; arguments as in `run_on_triton`, `x0` is (dim,)."""
+def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
+    """Put some groups of a plan on the device; arguments as in `run_on_triton`."""
     number = getattr(torch, dtype)
 
     def tensor(values: object) -> torch.Tensor:
@@ -235,21 +232,21 @@ def lay_out(
         group_of += [index] * tiles
         kept += range(len(rules), len(rules) + len(group.runs))
         rules += group.rules + group.rules[-1:] * (tiles * size - len(group.runs))
-    constants = tensor(_constants(rules, batch_size)).view(-1, size, 7).transpose(1, 2)
+    constants = tensor(_constants(rules, plan.batch_size)).view(-1, size, 7).transpose(1, 2)
     constants[:, 4].clamp_(min=torch.finfo(number).tiny)  # eps stays above 0
     tables = tensor([(r.scale_m, r.scale_g, r.root) for r in rules])
     tables = tables.view(-1, size, 3, tables.shape[-1]).permute(0, 3, 2, 1)
 
-    lane_of, start = _lanes([group.problem for group in chunk], x0)
+    lane_of, start = _lanes([group.problem for group in chunk], plan.start)
     lanes = start.shape[1]
-    order = tensor(np.stack([group.order.reshape(-1) for group in chunk]))
+    order = _orders(plan, chunk, device)
     a, b, c = (tensor([getattr(group.problem, name) for group in chunk]) for name in "abc")
     return Launch(
         terms=torch.empty(len(group_of), order.shape[1], size, dtype=number, device=device),
         arguments=(
             *_visits(order, tensor(lane_of), lanes), a, b, c, tensor(start),
             constants.contiguous(), tables.contiguous(), tensor(group_of),
-            lanes, a.shape[1], order.shape[1], batch_size,
+            lanes, a.shape[1], order.shape[1], plan.batch_size,
         ),
         options={
             "RUNS": size,
@@ -260,6 +257,16 @@ def lay_out(
         programs=len(group_of) * -(-lanes // (LANES // size)),
         kept=kept,
     )  # fmt: skip
+
+
+def _orders(plan: Plan, groups: list[Group], device: str) -> torch.Tensor:
+    """The orders of some groups, int32 (groups, visits), where they can be drawn on the device."""
+    if isinstance(plan.order, str) and plan.order == "reshuffle":
+        seeds = [group.seed for group in groups]
+        order = shuffles(seeds, plan.epochs, groups[0].problem.num_functions, device)
+    else:
+        order = torch.as_tensor(np.stack([plan.draw(group) for group in groups]), device=device)
+    return order.view(len(groups), -1)
 
 
 def _constants(rules: Iterable[TwoMoment], batch_size: int) -> list[tuple[float, ...]]:
@@ -280,15 +287,12 @@ def _lanes(
         problem that has fewer.
     """
     distinct = {id(problem): problem for problem in problems}
-    numbered = {
-        key: np.unique(problem.coordinate, return_inverse=True) for key, problem in distinct.items()
-    }
+    numbered = {key: problem.lanes() for key, problem in distinct.items()}
     start = np.zeros((len(problems), max(used.size for used, _ in numbered.values())))
     for row, problem in zip(start, problems, strict=True):
         used = numbered[id(problem)][0]
         row[: used.size] = x0[used]
-    lane_of = np.stack([numbered[id(problem)][1] for problem in problems])
-    return lane_of.astype(np.int32), start
+    return np.stack([numbered[id(problem)][1] for problem in problems]), start
 
 
 def _visits(

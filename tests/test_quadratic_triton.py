@@ -1,4 +1,4 @@
-"""The GPU's kernel: interpreted on the CPU against the CPU path, and compiled for sm_90.
+"""The GPU's kernels: interpreted on the CPU against the CPU path, and compiled for sm_90.
 
 What the interpreter does not check is read from the machine code: that no number goes through a
 shorter type, that nothing is fused, and that a lane's state stays in registers.
@@ -12,25 +12,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks._machine_code import compile_kernel, least_cycles
-from esp_lib import simulate
-from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS
+from benchmarks._machine_code import compile_shuffles, compile_steps, least_cycles
+from esp_lib import make_order, simulate
+from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS, ORDERS_OF
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def triton_losses(tmp_path_factory):
-    """What the kernel makes of each case, in Triton's interpreter."""
+def from_triton(tmp_path_factory):
+    """What the kernels make of each case, in Triton's interpreter."""
     pytest.importorskip("triton", reason="Triton is not installed")
-    out = tmp_path_factory.mktemp("triton") / "losses.npz"
+    out = tmp_path_factory.mktemp("triton") / "made.npz"
     subprocess.run(
         [sys.executable, "-m", "tests.triton_worker", str(out)],
         env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
         cwd=ROOT, check=True,
     )  # fmt: skip
-    with np.load(out) as losses:
-        return dict(losses)
+    with np.load(out) as made:
+        return dict(made)
 
 
 def run(case):
@@ -38,29 +38,37 @@ def run(case):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_kernel_equals_the_cpu_path(triton_losses, name):
+def test_kernel_equals_the_cpu_path(from_triton, name):
     expected = run(CASES[name])
-    loss = triton_losses[name]
+    loss = from_triton[name]
     assert loss.shape == expected.shape
     ended = np.maximum.accumulate(~np.isfinite(loss), axis=-1)
     assert np.array_equal(ended, ~np.isfinite(expected))
     np.testing.assert_allclose(loss[~ended], expected[~ended], rtol=1e-12)
 
 
-def test_coordinates_have_the_bits_of_the_cpu_path(triton_losses):
+def test_coordinates_have_the_bits_of_the_cpu_path(from_triton):
     name = "batches of one"  # a loss of one function, so that no sum can be rounded differently
-    assert np.array_equal(triton_losses[name], run(CASES[name]))
+    assert np.array_equal(from_triton[name], run(CASES[name]))
 
 
 @pytest.mark.parametrize("name", IN_FLOAT32)
-def test_float32_is_close(triton_losses, name):
-    loss, expected = triton_losses[f"{name}, float32"], run(CASES[name])
+def test_float32_is_close(from_triton, name):
+    loss, expected = from_triton[f"{name}, float32"], run(CASES[name])
     np.testing.assert_allclose(loss, expected, rtol=2e-5)
     assert not np.array_equal(loss, expected)
 
 
-def test_launches_in_parts_give_the_same_bits(triton_losses):
-    assert np.array_equal(triton_losses[f"{IN_PARTS}, in parts"], triton_losses[IN_PARTS])
+def test_launches_in_parts_give_the_same_bits(from_triton):
+    assert np.array_equal(from_triton[f"{IN_PARTS}, in parts"], from_triton[IN_PARTS])
+
+
+@pytest.mark.parametrize("name", ORDERS_OF)
+def test_shuffles_equal_the_cpu_s(from_triton, name):
+    seeds, epochs, n = ORDERS_OF[name]
+    size = {"num_functions": n, "epochs": epochs, "batch_size": n}
+    expected = [make_order("reshuffle", **size, seed=seed) for seed in seeds]
+    assert np.array_equal(from_triton[name], expected)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +86,7 @@ KERNELS = [(1, {}), (64, {}), (8, {"use_max": True}), (8, {"adaptive": False})]
 @pytest.mark.parametrize(("runs", "form"), KERNELS)
 @pytest.mark.parametrize(("dtype", "other"), [("float64", "f32"), ("float32", "f64")])
 def test_machine_code_keeps_the_type_and_the_registers(dtype, other, runs, form):
-    code = compile_kernel(dtype, runs, **form)
+    code, _ = compile_steps(dtype, runs, **form)
     assert f".{other}" not in code.ptx
     assert "fma." not in code.ptx
     assert (code.spilled, code.shared) == (0, 0)
@@ -88,7 +96,7 @@ def test_machine_code_keeps_the_type_and_the_registers(dtype, other, runs, form)
 @pytest.mark.usefixtures("_triton_alone")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_counts_of_instructions_are_those_of_the_rule(dtype):
-    sgd, adam = (compile_kernel(dtype, 1, adaptive=adaptive).step for adaptive in (False, True))
+    sgd, adam = (compile_steps(dtype, 1, adaptive=adaptive)[1].step for adaptive in (False, True))
     # Two lanes a thread. SGD: scale_m m, shrink x, their difference, m decay1. Adam: s decay2,
     # root s, plus eps, and a division.
     assert sgd[dtype] == 2 * 4
@@ -96,3 +104,12 @@ def test_counts_of_instructions_are_those_of_the_rule(dtype):
     assert sgd[dtype] + 2 * 3 < adam[dtype] < sgd[dtype] + 2 * 20
     assert adam["special"] == 2
     assert 32 * adam["any"] / 128 <= least_cycles(adam) < 40
+
+
+@pytest.mark.usefixtures("_triton_alone")
+def test_swaps_are_in_memory_in_their_order():
+    code = compile_shuffles()
+    assert (code.spilled, code.shared) == (0, 0)  # no lane's row in another thread
+    assert code.registers <= 64
+    moved = [operation[:3] for _, _, operation, _ in code.code if operation[:3] in ("LDG", "STG")]
+    assert moved == ["LDG"] + 2 * ["LDG", "LDG", "STG", "STG"]  # the seed, then two swaps a turn

@@ -85,26 +85,36 @@ CASES = {
     "beyond all reason": Case(DENSE, Adam(lr=[1e308, 9.0], beta2=0.0), batch_size=8),
 }  # fmt: skip
 IN_FLOAT32 = ["Adam reshuffle", "NAdam reshuffle", "SGD reshuffle", "without eps", "wide"]
+ORDERS_OF = {  # seeds, epochs, functions
+    "three seeds": ([5, 0, 2**32 - 1], 3, 60),
+    "two programs": ([4] * 13, 5, 33),
+    "more epochs than lanes": ([1, 2], 40, 7),
+    "one function": ([3], 1, 1),
+    "two functions": ([9, 8], 4, 2),
+}
 IN_PARTS = "problems, seeds, settings"  # run again, one tile a launch
 
 
 def main() -> None:
+    from esp_lib.orders_triton import shuffles
     from esp_lib.quadratic_triton import run_on_triton
 
-    losses = {}
+    made: dict[str, Any] = {
+        name: shuffles(*given, "cpu").numpy() for name, given in ORDERS_OF.items()
+    }
     for name, case in CASES.items():
 
         def run(case: Case = case, **options: Any) -> Any:
             plan = make_plan(case.problem, case.rule, **case.arguments)
-            loss = run_on_triton(plan, case.batch_size, "cpu", **options)
+            loss = run_on_triton(plan, "cpu", **options)
             return loss.reshape(*plan.shape, plan.steps)
 
-        losses[name] = run()
+        made[name] = run()
         if name in IN_FLOAT32:
-            losses[f"{name}, float32"] = run(dtype="float32")
+            made[f"{name}, float32"] = run(dtype="float32")
         if name == IN_PARTS:
-            losses[f"{name}, in parts"] = run(memory=1)
-    np.savez(sys.argv[1], **losses)
+            made[f"{name}, in parts"] = run(memory=1)
+    np.savez(sys.argv[1], **made)
 
 
 if __name__ == "__main__":
