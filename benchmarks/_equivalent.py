@@ -67,7 +67,7 @@ REASONS = {
         "kernel, _jit: return numba.njit(cache=«True», **_options)(function) -> False",
     ],
     "NumPy takes any negative length for the one that is left": [
-        "kernel, make_layout: visits = order.reshape(-«1») -> 2",
+        "kernel, make_layout: batches = order.reshape(-«1», batch_size) -> 2",
         "sawtooth, measure: runs = curve.loss.reshape(-«1», curve.steps) -> 2",
     ],
     "any number that is no step will do": [
@@ -82,15 +82,13 @@ REASONS = {
         "blocks, steps = layout.start.shape[«0»], layout.start.shape[1] - 1 -> 1",
     ],
     "how the blocks are shared out changes no sum": [
-        "kernel, run_on_cpu: cores = «os.cpu_count() or 1» -> os.cpu_count() and 1",
-        "kernel, run_on_cpu: cores = os.cpu_count() or «1» -> 2",
         "kernel, run_on_cpu: "
-        "share = «blocks if len(rules) >= cores else -(-blocks // cores)»"
-        " -> -(-blocks // cores) if len(rules) >= cores else blocks",
+        "each = «blocks if len(rules) >= CORES else -(-blocks // CORES)»"
+        " -> -(-blocks // CORES) if len(rules) >= CORES else blocks",
         "kernel, run_on_cpu: "
-        "share = blocks if «len(rules) >= cores» else -(-blocks // cores) -> len(rules) > cores",
+        "each = blocks if «len(rules) >= CORES» else -(-blocks // CORES) -> len(rules) > CORES",
         "kernel, run_on_cpu: "
-        "share = blocks if len(rules) >= cores else -(«-blocks // cores») -> -blocks * cores",
+        "each = blocks if len(rules) >= CORES else -(«-blocks // CORES») -> -blocks * CORES",
     ],
     "no test has to tell two such numbers apart": [
         "sawtooth, module: LEAST = «1e-300» -> 2e-300",

@@ -47,6 +47,7 @@ class Target:
 
 KILLED_IN = "## Killed in "
 TABLES = "tests/test_optimizers.py::test_table_form_equals_textbook_form"
+WORDS = "tests/test_threefry.py::test_compiled_table_is_the_same"
 SHUFFLES = (
     "tests/test_orders.py::test_reshuffle_against_twin",
     "tests/test_orders.py::test_replacement_against_twin_and_distinct_within_a_batch",
@@ -56,7 +57,7 @@ TARGETS = {
     "optimizers": Target((TABLES, "tests/test_optimizers.py")),
     "optimizers_other": Target(("tests/test_optimizers_other.py",)),
     "optimizers_parts": Target(("tests/test_comparison.py", "-k", "part or undivided or uncorr")),
-    "kernel": Target((*SHUFFLES, TWIN), jit=False),
+    "kernel": Target((WORDS, *SHUFFLES, TWIN), jit=False),
     "sawtooth": Target(("tests/test_sawtooth_twin.py", "tests/test_sawtooth.py")),
 }
 

@@ -9,9 +9,8 @@ Every double is computed by +, -, *, /, sqrt and max in a fixed order, so that a
 gives the same bits.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
@@ -20,12 +19,15 @@ from numpy.typing import NDArray
 
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders import Order
+from esp_lib.threads import CORES, share
 from esp_lib.threefry import PARITY, ROTATIONS, ROUNDS, Words
 
 if TYPE_CHECKING:
     from esp_lib.quadratic import QuadraticProblem
 
 BLOCK = 256  # lanes; their x, m, s and g take 8 KiB
+
+WORD = np.uint64(2**32 - 1)  # the bits of a random word
 
 # error_model="numpy": a division by zero gives inf, as in IEEE 754, and the loops vectorize.
 _options: Any = {"nogil": True, "error_model": "numpy"}
@@ -60,25 +62,26 @@ def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
 
 @_jit
 def _word_rows(key, rows, columns):
-    w0 = np.empty((columns + 1) // 2, np.uint32)  # a row's words, so that its loops vectorize
+    w0 = np.empty((columns + 1) // 2, np.uint32)  # of a whole row, so that the loops vectorize
     w1 = np.empty_like(w0)
     out = np.empty((rows, columns), np.uint32)
     for row in range(rows):
         for j in range(w0.size):
-            w0[j] = j + key[0]
-            w1[j] = row + key[1]
+            w0[j] = (j + key[0]) & WORD
+            w1[j] = (row + key[1]) & WORD
         for r in range(ROUNDS):
-            left = ROTATIONS[r % 8]
-            right = 32 - left
-            for j in range(w0.size):
-                w0[j] += w1[j]
-                w1[j] = ((w1[j] << left) | (w1[j] >> right)) ^ w0[j]
-            if r % 4 == 3:  # inject the key after every fourth round
-                s = r // 4 + 1
-                k0, k1 = key[s % 3], key[(s + 1) % 3] + s
-                for j in range(w0.size):
-                    w0[j] += k0
-                    w1[j] += k1
+            left = np.uint64(ROTATIONS[r % 8])
+            right = np.uint64(32 - ROTATIONS[r % 8])
+            s = r // 4 + 1
+            inject = r % 4 == 3  # the key, after every fourth round
+            k0 = np.uint64(key[s % 3] if inject else 0)
+            k1 = np.uint64(key[(s + 1) % 3] + s if inject else 0)
+            for j in range(w0.size):  # in 64 bits, of which the lower 32 are kept
+                a, b = np.uint64(w0[j]), np.uint64(w1[j])
+                a = (a + b) & WORD
+                b = ((b << left) | (b >> right)) ^ a
+                w0[j] = (a + k0) & WORD
+                w1[j] = ((b & WORD) + k1) & WORD
         out[row, ::2] = w0
         out[row, 1::2] = w1[: columns // 2]
     return out
@@ -236,21 +239,24 @@ def run_on_cpu(
     start_x = x0[layout.coordinate]
     quadratic = np.zeros((len(rules), steps))
 
-    cores = os.cpu_count() or 1
-    share = blocks if len(rules) >= cores else -(-blocks // cores)  # blocks a task
-    tasks = [(r, k) for r in range(len(rules)) for k in range(0, blocks, share)]
+    each = blocks if len(rules) >= CORES else -(-blocks // CORES)  # blocks a task
+    tasks = [(r, k) for r in range(len(rules)) for k in range(0, blocks, each)]
 
     def run_task(task: tuple[int, int]) -> NDArray[np.float64]:
         rule, k = rules[task[0]], task[1]
-        return _run_blocks(
-            problem.a, problem.c, start_x[k * BLOCK : (k + share) * BLOCK],
-            layout.function, layout.lane, layout.start[k : k + share], 1.0 / batch_size,
+        sums = _run_blocks(
+            problem.a, problem.c, start_x[k * BLOCK : (k + each) * BLOCK],
+            layout.function, layout.lane, layout.start[k : k + each], 1.0 / batch_size,
             rule.decay1, rule.weight1, rule.decay2, rule.weight2, rule.eps, rule.shrink,
             rule.scale_m, rule.scale_g, rule.root, rule.adaptive, rule.use_max,
         )  # fmt: skip
+        if each < blocks:
+            return sums
+        with np.errstate(over="ignore", invalid="ignore"):
+            return reduce(np.add, sums)[None]  # as below, and less to keep
 
-    with ThreadPoolExecutor(cores) as pool, np.errstate(over="ignore", invalid="ignore"):
-        for (r, _), sums in zip(tasks, pool.map(run_task, tasks), strict=True):
+    with np.errstate(over="ignore", invalid="ignore"):
+        for (r, _), sums in zip(tasks, share(run_task, tasks), strict=True):
             for block_sum in sums:  # in the order of the blocks, however they were shared out
                 quadratic[r] += block_sum
         floor = problem.b[order.reshape(steps, batch_size)].sum(axis=1)

@@ -8,9 +8,7 @@ Euclidean over the coordinates that functions use. Batches and steps are counted
 "b = 100" is `batches=(99,)`.
 """
 
-import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,7 @@ from esp_lib.curve import Curve
 from esp_lib.optimizers import Optimizer
 from esp_lib.orders import check_batch_size
 from esp_lib.quadratic import Group, QuadraticProblem, make_curve, make_plan
+from esp_lib.threads import share
 
 if TYPE_CHECKING:
     from esp_lib.probe_kernel import Tape
@@ -173,10 +172,8 @@ def probe(
         tapes = run_probes(group, drawn, plan.start, batch_size, slots, watched)
         return dict(zip(group.runs, tapes, strict=True))
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {
-            run: tape for part in pool.map(run_group, plan.groups) for run, tape in part.items()
-        }
+    parts = share(run_group, plan.groups)
+    runs = {run: tape for part in parts for run, tape in part.items()}
     tapes = [runs[run] for run in range(len(runs))]
 
     def gather(parts: Iterable[Array]) -> Array:

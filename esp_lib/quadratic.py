@@ -7,9 +7,7 @@ the update. Random numbers come from `threefry`, so that a seed means the same e
 """
 
 import math
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -21,6 +19,7 @@ from esp_lib import checks
 from esp_lib.curve import Curve
 from esp_lib.optimizers import Optimizer
 from esp_lib.orders import ORDERS, Order, check_batch_size, check_order, make_order
+from esp_lib.threads import CORES, share
 from esp_lib.threefry import STREAM_CURVATURE, STREAM_MINIMUM, below, threefry2x32, uniform
 
 Array = NDArray[np.float64]
@@ -337,13 +336,10 @@ def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], A
 def _run_groups(run_group: Callable[..., Array], plan: Plan) -> Array:
     """The losses of a plan, one group after the other."""
     loss = np.empty((math.prod(plan.shape), plan.steps))
-    cores = os.cpu_count() or 1
-    with ThreadPoolExecutor(cores) as pool:
-        for k in range(0, len(plan.groups), cores):  # so many orders at a time
-            part = plan.groups[k : k + cores]
-            draw = pool.map if len(part) > 1 else map
-            for group, order in zip(part, draw(plan.draw, part), strict=True):
-                loss[group.runs] = run_group(
-                    group.problem, plan.start, order, plan.batch_size, group.rules
-                )
+    for k in range(0, len(plan.groups), CORES):  # so many orders at a time
+        part = plan.groups[k : k + CORES]
+        for group, order in zip(part, share(plan.draw, part), strict=True):
+            loss[group.runs] = run_group(
+                group.problem, plan.start, order, plan.batch_size, group.rules
+            )
     return loss

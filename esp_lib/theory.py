@@ -23,10 +23,8 @@ Each ingredient can be left out, to see what it explains: `groups` (which k), `c
 from visit to visit), `bias_correction`.
 """
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +38,7 @@ from esp_lib.optimizers import Optimizer, TwoMoment
 from esp_lib.orders import ORDERS, check_batch_size
 from esp_lib.theory_drift import scalar
 from esp_lib.theory_kernel import ALWAYS, AT_VISITS, WITHHELD, follow
+from esp_lib.threads import share
 
 Array = NDArray[np.float64]
 Times = NDArray[np.int32]
@@ -148,8 +147,7 @@ def predict(
         return window_means(total, count, epoch_steps, len(visits.a) // 4)
 
     tasks = [(rule, visits) for rule in rules for visits in classes]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        parts = np.array(list(pool.map(excess, tasks))).reshape(len(rules), len(sizes), steps)
+    parts = np.array(share(excess, tasks)).reshape(len(rules), len(sizes), steps)
     loss = MEAN_FLOOR + np.einsum("k,rkt->rt", shares, parts)
     source = {
         "problem": f"theory, {num_functions} functions, {dim} coordinates",

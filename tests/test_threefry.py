@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from esp_lib import threefry
+from esp_lib import kernel, threefry
 from tests import reference
 
 # Random123's known-answer file: threefry2x32, 20 rounds: counter, key, result.
@@ -27,6 +27,15 @@ def test_table_against_twin():
     for r in range(3):
         for j in range(5):
             assert table[r, j] == reference.threefry((7, 2), (j // 2, r))[j % 2]
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
+@pytest.mark.parametrize("columns", [1, 2, 7])
+def test_compiled_table_is_the_same(seed, columns):
+    for stream in (2, 2**32 - 1):
+        table = kernel.word_rows(seed, stream, rows=3, columns=columns)
+        assert table.dtype == np.uint32
+        assert np.array_equal(table, threefry.word_rows(seed, stream, 3, columns))
 
 
 def test_seed_changes_every_word():
