@@ -68,6 +68,7 @@ REASONS = {
     ],
     "NumPy takes any negative length for the one that is left": [
         "kernel, make_layout: batches = order.reshape(-«1», batch_size) -> 2",
+        "kernel, _sort_visits: for i in batches.reshape(-«1»): -> 2",
         "sawtooth, measure: runs = curve.loss.reshape(-«1», curve.steps) -> 2",
     ],
     "any number that is no step will do": [
@@ -82,6 +83,7 @@ REASONS = {
         "blocks, steps = layout.start.shape[«0»], layout.start.shape[1] - 1 -> 1",
     ],
     "how the blocks are shared out changes no sum": [
+        "kernel, run_on_cpu.run_task: if «each < blocks»: -> each <= blocks",
         "kernel, run_on_cpu: "
         "each = «blocks if len(rules) >= CORES else -(-blocks // CORES)»"
         " -> -(-blocks // CORES) if len(rules) >= CORES else blocks",

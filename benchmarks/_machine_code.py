@@ -60,7 +60,8 @@ def compile_steps(
 
     number = {"float64": "fp64", "float32": "fp32"}[dtype]
     types = dict.fromkeys(run_lanes.arg_names, f"*{number}")
-    types |= dict.fromkeys(("place", "function", "first"), "*i32") | {"group_of": "*i64"}
+    types |= dict.fromkeys(("place", "function", "first"), "*i32")
+    types |= dict.fromkeys(("group_of", "problem_of", "rules_of"), "*i64")
     types |= dict.fromkeys(("lanes", "functions", "visits", "batch_size"), "i32")
     constants = {
         "RUNS": runs, "COORDINATES": LANES // runs, "ADAPTIVE": adaptive, "USE_MAX": use_max,

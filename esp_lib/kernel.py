@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 BLOCK = 256  # lanes; their x, m, s and g take 8 KiB
 
-WORD = np.uint64(2**32 - 1)  # the bits of a random word
-
 # error_model="numpy": a division by zero gives inf, as in IEEE 754, and the loops vectorize.
 _options: Any = {"nogil": True, "error_model": "numpy"}
 
@@ -67,8 +65,8 @@ def _word_rows(key, rows, columns):
     out = np.empty((rows, columns), np.uint32)
     for row in range(rows):
         for j in range(w0.size):
-            w0[j] = (j + key[0]) & WORD
-            w1[j] = (row + key[1]) & WORD
+            w0[j] = np.uint64(j + key[0])
+            w1[j] = np.uint64(row + key[1])
         for r in range(ROUNDS):
             left = np.uint64(ROTATIONS[r % 8])
             right = np.uint64(32 - ROTATIONS[r % 8])
@@ -77,11 +75,10 @@ def _word_rows(key, rows, columns):
             k0 = np.uint64(key[s % 3] if inject else 0)
             k1 = np.uint64(key[(s + 1) % 3] + s if inject else 0)
             for j in range(w0.size):  # in 64 bits, of which the lower 32 are kept
-                a, b = np.uint64(w0[j]), np.uint64(w1[j])
-                a = (a + b) & WORD
-                b = ((b << left) | (b >> right)) ^ a
-                w0[j] = (a + k0) & WORD
-                w1[j] = ((b & WORD) + k1) & WORD
+                b = np.uint64(w1[j])
+                a = np.uint64(w0[j]) + b
+                w0[j] = a + k0
+                w1[j] = (((b << left) | (b >> right)) ^ a) + k1
         out[row, ::2] = w0
         out[row, 1::2] = w1[: columns // 2]
     return out

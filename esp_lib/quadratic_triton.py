@@ -11,8 +11,8 @@ calls give the same bits. Needs Triton, which comes with torch for Linux.
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from numpy.typing import NDArray
 from esp_lib.optimizers import TwoMoment
 from esp_lib.orders_triton import shuffles
 from esp_lib.quadratic import Group, Plan, QuadraticProblem
+
+Item = TypeVar("Item")
+Indices = NDArray[np.int64]
 
 LANES = 64  # of a program, which is one warp: two lanes a thread, and no barrier anywhere
 OPTIONS = {"num_warps": 1, "enable_fp_fusion": False}
@@ -35,8 +38,8 @@ MEMORY = 2**33  # bytes of the GPU that one launch may take, if twice as much is
 
 @triton.jit(do_not_specialize=["lanes", "functions", "visits", "batch_size"])
 def run_lanes(
-    terms, place, function, first, a, b, c, start, constants, tables, group_of,
-    lanes, functions, visits, batch_size,
+    terms, place, function, first, a, b, c, start, constants, tables,
+    group_of, problem_of, rules_of, lanes, functions, visits, batch_size,
     RUNS: tl.constexpr, COORDINATES: tl.constexpr, ADAPTIVE: tl.constexpr, USE_MAX: tl.constexpr,
 ):  # fmt: skip
     """All steps of COORDINATES coordinates of RUNS runs of a group, which are a tile.
@@ -48,14 +51,16 @@ def run_lanes(
         place: (groups, visits) places in the order, sorted by lane and then by time.
         function: (groups, visits) the function that each of them visits.
         first: (groups, lanes + 1) where the places of a lane begin.
-        a: (groups, functions) curvatures.
-        b: (groups, functions) floors.
-        c: (groups, functions) minima.
-        start: (groups, lanes) x before the first step.
-        constants: (tiles, 7, RUNS), see `_constants`.
-        tables: (tiles, steps, 3, RUNS), scale_m, scale_g and root.
+        a: (problems, functions) curvatures.
+        b: (problems, functions) floors.
+        c: (problems, functions) minima.
+        start: (problems, lanes) x before the first step.
+        constants: (rules, 7, RUNS), of each different set of a tile's rules; see `_constants`.
+        tables: (rules, steps, 3, RUNS), their scale_m, scale_g and root.
         group_of: (tiles,) the group of each tile.
-        lanes: coordinates in use, the most that a group has.
+        problem_of: (tiles,) its problem.
+        rules_of: (tiles,) its set of rules.
+        lanes: coordinates in use, the most that a problem has.
         functions: of one problem.
         visits: of one run.
         batch_size: functions a step.
@@ -65,8 +70,10 @@ def run_lanes(
         USE_MAX: whether its maximum takes its place.
     """
     blocks = tl.cdiv(lanes, COORDINATES)
-    tile = (tl.program_id(0) // blocks).to(tl.int64)  # 64 bits: offsets of tiles and groups
+    tile = (tl.program_id(0) // blocks).to(tl.int64)  # 64 bits, like all that offsets come from
     group = tl.load(group_of + tile)
+    problem = tl.load(problem_of + tile)
+    rules = tl.load(rules_of + tile)
     index = tl.arange(0, RUNS * COORDINATES)
     run = index % RUNS
     lane = tl.program_id(0) % blocks * COORDINATES + index // RUNS
@@ -76,11 +83,11 @@ def run_lanes(
     place += group * visits
     function += group * visits
     first += group * (lanes + 1)
-    a += group * functions
-    b += group * functions
-    c += group * functions
-    constants += tile * 7 * RUNS + run
-    tables += tile * (visits // batch_size) * 3 * RUNS + run
+    a += problem * functions
+    b += problem * functions
+    c += problem * functions
+    constants += rules * 7 * RUNS + run
+    tables += rules * (visits // batch_size) * 3 * RUNS + run
 
     decay1 = tl.load(constants)
     weight1 = tl.load(constants + RUNS)
@@ -90,7 +97,7 @@ def run_lanes(
     shrink = tl.load(constants + 5 * RUNS)
     inverse_batch = tl.load(constants + 6 * RUNS)
 
-    x = tl.load(start + group * lanes + lane, mask=used, other=0.0)
+    x = tl.load(start + problem * lanes + lane, mask=used, other=0.0)
     m = tl.zeros_like(x)
     s = tl.zeros_like(x)  # sqrt(v); between steps m and s are kept already decayed
     s_max = tl.zeros_like(x)
@@ -224,28 +231,31 @@ def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
         return whole.to(number) if whole.is_floating_point() else whole
 
     size = runs_a_tile(max(len(group.runs) for group in chunk))
-    group_of: list[int] = []
-    rules: list[TwoMoment] = []
+    problems, problem_of = _distinct([group.problem for group in chunk], id)
+    tiles: list[tuple[int, list[TwoMoment]]] = []  # the group and the rules of each
     kept: list[int] = []
     for index, group in enumerate(chunk):
-        tiles = -(-len(group.runs) // size)
-        group_of += [index] * tiles
-        kept += range(len(rules), len(rules) + len(group.runs))
-        rules += group.rules + group.rules[-1:] * (tiles * size - len(group.runs))
+        kept += range(len(tiles) * size, len(tiles) * size + len(group.runs))
+        filled = group.rules + group.rules[-1:] * (-len(group.runs) % size)
+        tiles += [(index, filled[k : k + size]) for k in range(0, len(filled), size)]
+    group_of = np.array([index for index, _ in tiles])
+    sets, rules_of = _distinct([rules for _, rules in tiles], lambda rules: (*map(id, rules),))
+    rules = [rule for rules in sets for rule in rules]
     constants = tensor(_constants(rules, plan.batch_size)).view(-1, size, 7).transpose(1, 2)
     constants[:, 4].clamp_(min=torch.finfo(number).tiny)  # eps stays above 0
     tables = tensor([(r.scale_m, r.scale_g, r.root) for r in rules])
     tables = tables.view(-1, size, 3, tables.shape[-1]).permute(0, 3, 2, 1)
 
-    lane_of, start = _lanes([group.problem for group in chunk], plan.start)
+    lane_of, start = _lanes(problems, plan.start)
     lanes = start.shape[1]
     order = _orders(plan, chunk, device)
-    a, b, c = (tensor([getattr(group.problem, name) for group in chunk]) for name in "abc")
+    a, b, c = (tensor([getattr(problem, name) for problem in problems]) for name in "abc")
     return Launch(
-        terms=torch.empty(len(group_of), order.shape[1], size, dtype=number, device=device),
+        terms=torch.empty(len(tiles), order.shape[1], size, dtype=number, device=device),
         arguments=(
-            *_visits(order, tensor(lane_of), lanes), a, b, c, tensor(start),
-            constants.contiguous(), tables.contiguous(), tensor(group_of),
+            *_visits(order, tensor(lane_of)[tensor(problem_of)], lanes), a, b, c, tensor(start),
+            constants.contiguous(), tables.contiguous(),
+            tensor(group_of), tensor(problem_of[group_of]), tensor(rules_of),
             lanes, a.shape[1], order.shape[1], plan.batch_size,
         ),
         options={
@@ -254,9 +264,16 @@ def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
             "ADAPTIVE": rules[0].adaptive,
             "USE_MAX": rules[0].use_max,
         },
-        programs=len(group_of) * -(-lanes // (LANES // size)),
+        programs=len(tiles) * -(-lanes // (LANES // size)),
         kept=kept,
     )  # fmt: skip
+
+
+def _distinct(items: list[Item], key: Callable[[Item], object]) -> tuple[list[Item], Indices]:
+    """The different ones among `items`, and which of these each of them is."""
+    known = {key(item): item for item in items}
+    number = {name: k for k, name in enumerate(known)}
+    return list(known.values()), np.array([number[key(item)] for item in items])
 
 
 def _orders(plan: Plan, groups: list[Group], device: str) -> torch.Tensor:
@@ -286,13 +303,11 @@ def _lanes(
         int32 (problems, functions) and float64 (problems, lanes); with zeros after the lanes of a
         problem that has fewer.
     """
-    distinct = {id(problem): problem for problem in problems}
-    numbered = {key: problem.lanes() for key, problem in distinct.items()}
-    start = np.zeros((len(problems), max(used.size for used, _ in numbered.values())))
-    for row, problem in zip(start, problems, strict=True):
-        used = numbered[id(problem)][0]
+    numbered = [problem.lanes() for problem in problems]
+    start = np.zeros((len(problems), max(used.size for used, _ in numbered)))
+    for row, (used, _) in zip(start, numbered, strict=True):
         row[: used.size] = x0[used]
-    return np.stack([numbered[id(problem)][1] for problem in problems]), start
+    return np.stack([lane for _, lane in numbered]), start
 
 
 def _visits(

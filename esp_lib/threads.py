@@ -8,12 +8,9 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
-from typing import TypeVar
+from typing import Any
 
 CORES = os.cpu_count() or 1
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 @cache
@@ -25,12 +22,12 @@ if hasattr(os, "register_at_fork"):  # a forked process has the pool's locks, bu
     os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
-def share(function: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+def share(function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
     """`[function(task) for task in tasks]` on all cores, this thread's among them.
 
     A task may share tasks of its own. The first error ends the call, after tasks in progress.
     """
-    results: dict[int, Result] = {}
+    results: dict[int, Any] = {}
     waiting = iter(enumerate(tasks))
 
     def work() -> None:
