@@ -4,6 +4,7 @@ The same two-moment form as `kernel`, over tensors (settings, coordinates in use
 whose torch comes without Triton, as on Windows; elsewhere `quadratic_triton` takes one launch.
 """
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,8 @@ def check_gpu(device: str) -> None:
     Raises:
         ValueError: `device` is not "cuda" or "cuda:<number>", or torch finds no such GPU.
     """
-    number = device.removeprefix("cuda").removeprefix(":") if isinstance(device, str) else "?"
-    if not str(device).startswith("cuda") or not (number.isdecimal() or device == "cuda"):
+    named = re.fullmatch(r"cuda(?::(0|[1-9][0-9]*))?", str(device))
+    if not named:
         raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {device!r}')
     try:
         import torch
@@ -31,7 +32,7 @@ def check_gpu(device: str) -> None:
         raise ValueError(
             f'device must be "cpu" where torch is not installed, got {device!r}'
         ) from None
-    if int(number or 0) >= torch.cuda.device_count():
+    if int(named[1] or 0) >= torch.cuda.device_count():
         raise ValueError(
             f'device must be "cpu" or one of the {torch.cuda.device_count()} GPUs that torch finds '
             f"here, got {device!r}"

@@ -10,6 +10,7 @@ A visit's loss goes to its own place, and torch averages the batches. So nothing
 calls give the same bits. Needs Triton, which comes with torch for Linux.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
@@ -171,6 +172,7 @@ def run_on_triton(
             launch = lay_out(plan, chunk, device, dtype)
             launch.run()
             loss[[run for group in chunk for run in group.runs]] = launch.losses(plan.steps)
+            del launch  # and its memory, before the next is laid out
     return loss
 
 
@@ -181,23 +183,34 @@ def runs_a_tile(count: int) -> int:
 
 
 def chunks(plan: Plan, memory: int) -> Iterator[list[Group]]:
-    """The groups, cut where they are too large, in lists that fit into `memory` bytes."""
+    """The groups, cut where they are too large, in lists that fit into `memory` bytes.
+
+    All groups of a list have tiles of one size, so that filling them up wastes little.
+    """
     visits = plan.steps * plan.batch_size
-    of_group = 64 * visits  # the order and what sorting it takes
-    of_run = int(WASTE * 8 * (visits + 8 * plan.steps))  # terms, tables, losses
-    most = max(1, (memory - of_group) // (of_run * LANES)) * LANES
-    chunk: list[Group] = []
-    size = 0
-    for group in plan.groups:
-        for k in range(0, len(group.runs), most):
-            part = group._replace(runs=group.runs[k : k + most], rules=group.rules[k : k + most])
-            cost = of_group + of_run * len(part.runs)
-            if chunk and size + cost > memory:
+    of_group = 128 * visits  # the problem, the order and what sorting it takes
+    of_run = 8 * (visits + 8 * plan.steps)  # terms, tables, losses
+    most = max(1, (memory - of_group) // of_run)
+    most = most // LANES * LANES or 2 ** (most.bit_length() - 1)
+    parts = [
+        group._replace(runs=group.runs[k : k + most], rules=group.rules[k : k + most])
+        for group in plan.groups
+        for k in range(0, len(group.runs), most)
+    ]
+
+    def tile(part: Group) -> int:
+        return runs_a_tile(len(part.runs))
+
+    for size, same in itertools.groupby(sorted(parts, key=tile), key=tile):
+        chunk: list[Group] = []
+        taken = 0
+        for part in same:
+            cost = of_group + of_run * -(-len(part.runs) // size) * size
+            if chunk and taken + cost > memory:
                 yield chunk
-                chunk, size = [], 0
+                chunk, taken = [], 0
             chunk.append(part)
-            size += cost
-    if chunk:
+            taken += cost
         yield chunk
 
 

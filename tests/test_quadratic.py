@@ -176,6 +176,8 @@ SMALL = {"num_functions": 20, "dim": 30}
         ({"x0": np.nan}, ["x0", "finite", "nan"]),
         ({"device": "tpu"}, ["device", '"cpu"', "'tpu'"]),
         ({"device": "cuda:99"}, ["device", "GPUs", "'cuda:99'"]),
+        ({"device": "cuda0"}, ["device", "cuda:<number>", "'cuda0'"]),
+        ({"device": "cuda:01"}, ["device", "cuda:<number>", "'cuda:01'"]),
         ({"dtype": "float32"}, ["dtype", '"float64"', "cpu", "'float32'"]),
         ({"dtype": "float16", "device": "cuda"}, ["dtype", "'float32'", "'float16'"]),
     ],

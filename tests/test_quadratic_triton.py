@@ -1,4 +1,4 @@
-"""The GPU's kernels: interpreted on the CPU against the CPU path, and compiled for sm_90.
+"""The GPU's kernels: on a GPU or interpreted, against the CPU path, and compiled for sm_90.
 
 What the interpreter does not check is read from the machine code: that no number goes through a
 shorter type, that nothing is fused, and that a lane's state stays in registers.
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from benchmarks._machine_code import compile_shuffles, compile_steps, least_cycles
-from esp_lib import make_order, simulate
+from esp_lib import Adam, QuadraticProblem, make_order, simulate
+from esp_lib.quadratic import make_plan
 from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS, ORDERS_OF
 
 ROOT = Path(__file__).parents[1]
@@ -21,12 +23,17 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def from_triton(tmp_path_factory):
-    """What the kernels make of each case, in Triton's interpreter."""
-    pytest.importorskip("triton", reason="Triton is not installed")
+    """What the kernels make of each case, on a GPU or in Triton's interpreter."""
+    triton = pytest.importorskip("triton", reason="Triton is not installed")
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu" and Version(triton.__version__) < Version("3.7"):
+        pytest.skip("the interpreter of Triton before 3.7 fails with NumPy 2.4 and later")
+    interpret = {"TRITON_INTERPRET": "1"} if device == "cpu" else {}
     out = tmp_path_factory.mktemp("triton") / "made.npz"
     subprocess.run(
-        [sys.executable, "-m", "tests.triton_worker", str(out)],
-        env=os.environ | {"TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "tests.triton_worker", str(out), device],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | interpret,
         cwd=ROOT, check=True,
     )  # fmt: skip
     with np.load(out) as made:
@@ -61,6 +68,26 @@ def test_float32_is_close(from_triton, name):
 
 def test_launches_in_parts_give_the_same_bits(from_triton):
     assert np.array_equal(from_triton[f"{IN_PARTS}, in parts"], from_triton[IN_PARTS])
+
+
+@pytest.mark.parametrize("memory", [1, 10**6, 10**9])
+def test_a_launch_takes_the_memory_that_it_may(memory):
+    triton_path = pytest.importorskip("esp_lib.quadratic_triton", reason="Triton is not installed")
+    problem = QuadraticProblem.sample(40, 50)
+    seeds = np.repeat(np.arange(300), [200, 70] + 298 * [1])  # many runs of some orders
+    plan = make_plan(
+        problem, Adam(0.06), order="reshuffle", epochs=3, batch_size=8, seed=seeds, x0=3.0
+    )
+    found = list(triton_path.chunks(plan, memory))
+    runs = [run for chunk in found for part in chunk for run in part.runs]
+    assert sorted(runs) == list(range(seeds.size))
+    for chunk in found:
+        filled = triton_path.runs_a_tile(max(len(part.runs) for part in chunk))
+        lanes = sum(-(-len(part.runs) // filled) * filled for part in chunk)
+        used = sum(len(part.runs) for part in chunk)
+        assert lanes <= triton_path.WASTE * used
+        assert 8 * lanes * plan.steps * plan.batch_size <= max(memory, 8 * 120)  # terms alone
+    assert len(found) == len(seeds) if memory == 1 else len(found) < len(seeds)
 
 
 @pytest.mark.parametrize("name", ORDERS_OF)

@@ -1,7 +1,8 @@
 """Runs that `tests/test_quadratic_triton.py` compares; as a program, takes them through Triton.
 
-`TRITON_INTERPRET=1 python -m tests.triton_worker OUT.npz`: Triton's interpreter runs the kernel in
-NumPy, on the CPU. It has to be told so before Triton is imported, hence a process of its own.
+`python -m tests.triton_worker OUT.npz cuda` on a GPU. Without one, `TRITON_INTERPRET=1 python -m
+tests.triton_worker OUT.npz cpu`: Triton's interpreter runs the kernels in NumPy. It has to be told
+so before Triton is imported, hence a process of its own.
 """
 
 import sys
@@ -99,14 +100,15 @@ def main() -> None:
     from esp_lib.orders_triton import shuffles
     from esp_lib.quadratic_triton import run_on_triton
 
+    path, device = sys.argv[1:]
     made: dict[str, Any] = {
-        name: shuffles(*given, "cpu").numpy() for name, given in ORDERS_OF.items()
+        name: shuffles(*given, device).cpu().numpy() for name, given in ORDERS_OF.items()
     }
     for name, case in CASES.items():
 
         def run(case: Case = case, **options: Any) -> Any:
             plan = make_plan(case.problem, case.rule, **case.arguments)
-            loss = run_on_triton(plan, "cpu", **options)
+            loss = run_on_triton(plan, device, **options)
             return loss.reshape(*plan.shape, plan.steps)
 
         made[name] = run()
@@ -114,7 +116,7 @@ def main() -> None:
             made[f"{name}, float32"] = run(dtype="float32")
         if name == IN_PARTS:
             made[f"{name}, in parts"] = run(memory=1)
-    np.savez(sys.argv[1], **made)
+    np.savez(path, **made)
 
 
 if __name__ == "__main__":
