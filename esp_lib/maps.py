@@ -99,7 +99,7 @@ class MapConfig:
 
 
 class HyperMap(NamedTuple):
-    """A map; rows are values of y, columns values of x. NaN where training diverges."""
+    """A map; rows are values of y, columns of x. NaN where the loss ends above its start."""
 
     x: Array  # (columns,)
     y: Array  # (rows,)
@@ -150,7 +150,7 @@ def evaluate(points: dict[str, Array], *, seeds: int, device: str = "cpu") -> tu
 def compute(
     config: MapConfig, device: str = "cpu", report: Callable[[int, int], object] | None = None
 ) -> HyperMap:
-    """Train every cell of a map; one that ends above the loss it started from is NaN.
+    """Train every cell of a map; one whose loss ends above its start is NaN.
 
     Args:
         config: which map.

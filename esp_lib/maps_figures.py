@@ -2,7 +2,7 @@
 
 A quantity is coloured in even steps of asinh((value - offset) / knee), which is linear near the
 offset and logarithmic far from it. Lightness grows with the value, so that a map can be read
-without hues and before a light or a dark page; where training diverges it is hatched.
+without hues and before a light or a dark page; where the loss ends above its start it is hatched.
 """
 
 from dataclasses import dataclass

@@ -187,16 +187,16 @@ def shown(small, monkeypatch):
 
 
 def test_front_end_reads_the_same_values_and_colours(shown, small, node):
-    """Values as in the map, to 16 bits; colours as Matplotlib draws them."""
+    """Values as in the map, to three digits; colours as Matplotlib draws them."""
     import matplotlib as mpl
 
     folder = ROOT / "esp_lib/widgets/js"
     script = f"""
     import {{ pixels }} from "{(folder / "map_data.js").as_uri()}";
-    import {{ unpack }} from "{(folder / "packed.js").as_uri()}";
+    import {{ threeDigits }} from "{(folder / "packed.js").as_uri()}";
     const {{ maps, ramp }} = JSON.parse(process.argv[1]);
     const all = maps.flatMap((map) => map.layers.map((layer) => {{
-      const list = unpack(layer.values);
+      const list = threeDigits(layer.values);
       return {{ list: [...list].map(String), colors: [...pixels(list, layer, ramp)] }};
     }}));
     console.log(JSON.stringify(all));
@@ -209,7 +209,8 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node):
     for seen, (name, key) in zip(json.loads(done.stdout), wanted, strict=True):
         values = getattr(small[name], key)
         mine = np.array([float(text) for text in seen["list"]]).reshape(values.shape)
-        np.testing.assert_allclose(mine, values, rtol=1e-3, atol=1e-3)
+        rounded = np.array([float(f"{value:.2e}") for value in values.ravel()])
+        np.testing.assert_array_equal(mine, rounded.reshape(values.shape))
         (mesh,) = draw_map(small[name], config_of(name, side=6), key).collections
         assert mesh.get_cmap() == mpl.colormaps["cividis"]
         theirs = 255 * mesh.to_rgba(values)
@@ -219,6 +220,24 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node):
         assert (
             np.abs(colors - theirs)[good].max() <= 4
         )  # of 255; Matplotlib has 256 colours, the page 65
+
+
+def test_three_digits_of_any_number(node):
+    values = np.array([0.0, -0.0, np.nan, np.inf, 1.0, -1.0, 0.0754, 9.995, -1.2345e-7, 9.99e17,
+                       1e-18, 1.234e-40, -0.00999499])  # fmt: skip
+    script = f"""
+    import {{ threeDigits }} from "{(ROOT / "esp_lib/widgets/js/packed.js").as_uri()}";
+    console.log(JSON.stringify([...threeDigits(process.argv[1])].map(String)));
+    """
+    done = subprocess.run(
+        [node, "--input-type=module", "-e", script, widget.three_digits(values)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    expected = [float(f"{value:.2e}") if np.isfinite(value) else np.nan for value in values]
+    expected[11] = 0.0  # too near to 0
+    np.testing.assert_array_equal([float(text) for text in json.loads(done.stdout)], expected)
+    with pytest.raises(ValueError, match=r"below 1e18.*1e\+18"):
+        widget.three_digits(np.array([1e18]))
 
 
 def test_the_page_gets_little_even_of_recorded_maps():
@@ -250,7 +269,7 @@ def test_figure_has_the_cells_of_the_map_in_their_places(small, name):
         assert [label.get_text() for label in ax.get_xticklabels()] == [
             f"{tick:g}" for tick in TICKS[x.name]
         ]
-        assert ax.patch.get_hatch()  # where training diverges
+        assert ax.patch.get_hatch()  # where the loss ends above its start
 
 
 def test_colour_scale_covers_the_map_and_survives_an_empty_one():

@@ -1,11 +1,12 @@
 """Explorer of the maps: amplitude and final loss over two hyper-parameters, to zoom and to read.
 
-The maps are those of `esp_lib.maps`, computed in Python; each row of cells travels as 16-bit
-integers, packed as recorded runs are. Scales and colours are those of `esp_lib.maps_figures`.
+The maps are those of `esp_lib.maps`, computed in Python; their cells travel as three significant
+digits, which is what is read. Scales and colours are those of `esp_lib.maps_figures`.
 """
 
 from __future__ import annotations
 
+import base64
 from html import escape
 from typing import Any
 
@@ -19,10 +20,11 @@ from esp_lib.maps_figures import COLORS, NAMES, SCALES, TICKS, Scale, draw_map
 from esp_lib.runs import RunRecord
 from esp_lib.widgets.base import Explorer, shown
 from esp_lib.widgets.fields import Choice, Field
-from esp_lib.widgets.recorded_data import pack
+from esp_lib.widgets.recorded_data import MISSING
 
 Array = NDArray[np.float64]
 
+ZERO = MISSING - 1  # the integer of 0
 STOPS = 65  # colours that travel; the front end interpolates
 
 TITLES = {
@@ -63,8 +65,8 @@ class MapExplorer(Explorer):
     field_list = FIELDS
     defaults = {"map": TITLES["map-beta2-eps"], "show": "settled amplitude"}  # noqa: RUF012
     caption = (
-        "A map of the explorer; where it is hatched, training diverges. With JavaScript it can be "
-        "zoomed and read, and so can the others."
+        "A map of the explorer; where it is hatched, the loss ends above its start. With "
+        "JavaScript it can be zoomed and read, and so can the others."
     )
 
     def __init__(
@@ -114,13 +116,38 @@ def ramp() -> list[str]:
     return [to_hex(color) for color in mpl.colormaps[COLORS](np.linspace(0, 1, STOPS))]
 
 
+def three_digits(values: Array) -> str:
+    """Numbers rounded to three digits, as 16-bit integers in base64, row by row.
+
+    The digits d (100 to 999), the exponent e (-20 to 15) and the sign of d 10^e make the integer
+    2 (900 (e + 20) + d - 100), and 1 more for a negative number. Nearer to 0 than these is 0.
+
+    Raises:
+        ValueError: a number too large for that.
+    """
+
+    def code(value: float) -> int:
+        if not np.isfinite(value):
+            return MISSING
+        digits, exponent = f"{abs(value):.2e}".split("e")
+        e = int(exponent) - 2
+        if e > 15:
+            raise ValueError(f"values must be below 1e18 in size, got {value:g}")
+        if value == 0 or e < -20:
+            return ZERO
+        return 2 * (900 * (e + 20) + int(digits.replace(".", "")) - 100) + (value < 0)
+
+    codes = np.array([code(value) for value in values.ravel().tolist()], "<u2")
+    return base64.b64encode(codes.tobytes()).decode()
+
+
 def _layer(values: Array, scale: Scale) -> dict[str, Any]:
     """One quantity of a map (rows, columns)."""
     first, last = scale.ends(values)
     places = [((scale.t(value) - first) / (last - first), value) for value in scale.ticks]
     return {
         "name": scale.name,
-        "values": pack(values.ravel(), values.shape[1]).as_json(),
+        "values": three_digits(values),
         "offset": scale.offset,
         "knee": scale.knee,
         "colors": [first, last],

@@ -4,7 +4,7 @@
 import { tickText } from "./chart.js";
 import { numberText } from "./settings.js";
 
-/** Red, green, blue and opacity of values, 0 to 255; a cell that diverges is transparent. */
+/** Red, green, blue and opacity of values, 0 to 255; a cell without a number is transparent. */
 export function pixels(list, { offset, knee, colors: [first, last] }, ramp) {
   const rgb = ramp.map((color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16)));
   const out = new Uint8ClampedArray(4 * list.length);
@@ -30,7 +30,7 @@ export const place = (value) => digits(value, 4);
 export function reading(map, lists, column, row) {
   const where = `${map.x.name} ${place(map.x.values[column])}, ${map.y.name} ${place(map.y.values[row])}`;
   const found = lists.map((list) => list[row * map.x.values.length + column]);
-  if (!found.every(Number.isFinite)) return `${where}: training diverges.`;
+  if (!found.every(Number.isFinite)) return `${where}: the loss ends above its start.`;
   const numbers = map.layers.map(({ name }, k) => `${name} ${digits(found[k], 3)}`);
   return `${where}: ${numbers.join(", ")}.`;
 }
@@ -64,7 +64,7 @@ export function summary(map, list, { name }) {
   const gone = list.length - good.length;
   const low = good.reduce((a, b) => Math.min(a, b), Infinity);
   const high = good.reduce((a, b) => Math.max(a, b), -Infinity);
-  const range = good.length ? `the ${name} goes from ${digits(low, 2)} to ${digits(high, 2)}` : "no run converges";
-  const lost = gone ? `; in ${gone} cells, hatched, training diverges` : "";
+  const range = good.length ? `the ${name} goes from ${digits(low, 2)} to ${digits(high, 2)}` : "no run ends below its start";
+  const lost = gone ? `; in ${gone} cells, hatched, the loss ends above its start` : "";
   return `Map of ${map.title}: over ${list.length} cells ${range}${lost}.`;
 }

@@ -5,7 +5,7 @@ import { mountExplorer } from "./explorer.js";
 import { button, isPage } from "./host.js";
 import { fragmentOf, nearest, pixels, place, pointOf, reading, summary } from "./map_data.js";
 import { isWhole, moved, showing, ticksIn, whole, zoomed } from "./map_window.js";
-import { unpack } from "./packed.js";
+import { threeDigits } from "./packed.js";
 
 const MARGIN = { top: 26, right: 74, bottom: 40, left: 56 };
 const STEP = 1.5; // of a zoom by button or key
@@ -38,8 +38,9 @@ function layOut(drawing, ramp) {
   const buttons = make("div", "esp-buttons", below);
   const hint = make("p", "esp-map-hint", below);
   hint.textContent =
-    "Hatched: training diverges. Point at a cell to read it, click to open it; on a touch screen tap " +
-    "once to read, again to open. Ctrl and the wheel zoom, dragging moves. Keys: arrows, Enter, +, −, 0.";
+    "Hatched: the loss ends above its start. Point at a cell to read it, click to open it; on a touch " +
+    "screen tap to read, then follow the link. Ctrl and the wheel or two fingers zoom, dragging moves. " +
+    "Keys: arrows, Enter, +, −, 0.";
   hint.id = `${drawing.closest(".esp-plot").id}-hint`;
   box.tabIndex = 0;
   box.setAttribute("role", "application");
@@ -53,7 +54,7 @@ const explorerHere = () => document.querySelector('.esp-explorer[data-explorer="
 function create(drawing, model) {
   const { maps, ramp } = model.get("data");
   const { svg, box, canvas, cursor, bar, read, link, buttons } = layOut(drawing, ramp);
-  const lists = maps.map((map) => map.layers.map((layer) => unpack(layer.values)));
+  const lists = maps.map((map) => map.layers.map((layer) => threeDigits(layer.values)));
   const places = maps.map((map) => ({
     column: nearest(map.x.values, map.base[map.x.setting]),
     row: nearest(map.y.values, map.base[map.y.setting]),
@@ -182,26 +183,46 @@ function create(drawing, model) {
   });
 
   let press = null; // where the pointer went down, and whether it has moved since
+  const fingers = new Map(); // pointers that are down
+
+  /** How far two fingers are apart, and the point between them. */
+  function pinch() {
+    const [a, b] = [...fingers.values()];
+    return {
+      span: Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
+      clientX: (a.clientX + b.clientX) / 2,
+      clientY: (a.clientY + b.clientY) / 2,
+    };
+  }
+
   box.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    press = { x: event.clientX, y: event.clientY, drag: false };
+    fingers.set(event.pointerId, event);
+    press = { x: event.clientX, y: event.clientY, drag: fingers.size > 1 };
     box.setPointerCapture(event.pointerId);
   });
   box.addEventListener("pointermove", (event) => {
-    if (press) {
+    if (fingers.size === 2 && fingers.has(event.pointerId)) {
+      const before = pinch();
+      fingers.set(event.pointerId, event);
+      const after = pinch();
+      const { x, y } = under(after);
+      look(zoomed(places[now].view, before.span / after.span, x, y));
+    } else if (fingers.size < 2 && press) {
       const [dx, dy] = [event.clientX - press.x, event.clientY - press.y];
       press.drag ||= Math.hypot(dx, dy) > DRAG;
       if (!press.drag) return;
       const [wide, high] = under(event).cell;
       look(moved(places[now].view, -dx * wide, dy * high));
       Object.assign(press, { x: event.clientX, y: event.clientY });
-    } else {
+    } else if (!fingers.size) {
       const { x, y } = under(event);
       go(Math.floor(x), Math.floor(y));
     }
   });
   box.addEventListener("pointerup", (event) => {
     const { drag = true } = press ?? {};
+    fingers.delete(event.pointerId);
     press = null;
     if (drag) return;
     const { x, y } = under(event);
@@ -210,9 +231,12 @@ function create(drawing, model) {
     const seen = column === places[now].column && row === places[now].row;
     if (event.pointerType !== "touch" || seen) link.click(); // a first touch reads
   });
-  box.addEventListener("pointercancel", () => {
+  box.addEventListener("pointercancel", (event) => {
+    fingers.delete(event.pointerId);
     press = null;
   });
+  link.addEventListener("pointerenter", () => tell());
+  link.addEventListener("focus", () => tell());
   box.addEventListener("wheel", (event) => {
     const out = event.deltaY > 0;
     if (!event.ctrlKey) return; // the page scrolls
@@ -259,7 +283,7 @@ function create(drawing, model) {
     tell();
     paint();
     const list = lists[now][shown];
-    const state = { cells: list.length, diverged: list.filter((value) => !Number.isFinite(value)).length };
+    const state = { cells: list.length, hatched: list.filter((value) => !Number.isFinite(value)).length };
     return { sentence: summary(maps[now], list, maps[now].layers[shown]), state };
   }
   return { compute, draw };

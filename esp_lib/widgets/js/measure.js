@@ -127,7 +127,7 @@ export function describe(result) {
     return `The run diverges: its loss ends ${end}.`;
   }
   const end = `The last epoch's mean loss is ${short(result.final)}.`;
-  if (result.shape === "none") return `No sawtooth: the loss does not drop at epoch boundaries. ${end}`;
+  if (result.shape === "none") return `No sawtooth: no drop at the epoch boundaries stands out from the noise. ${end}`;
   const rise = { linear: "evenly", concave: "fast, then slower", convex: "slowly, then faster" };
   return (
     `Sawtooth: at each epoch boundary the loss drops by ${short(result.drop)}. Within an epoch, ` +
