@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from esp_lib.runs import RunRecord
 
 
+SAME_NUMBERS = ("device", "train", "workers")  # parameters of how a chapter is run
+
+
 @dataclass(frozen=True)
 class Page:
     """A piece of HTML, or of Markdown, that notebooks display."""
@@ -130,7 +133,7 @@ class Chapter:
         )
         page = _folded(
             f"Claims of this chapter: {held} of {len(self.stated)} hold",
-            '<table class="esp-claims">'
+            self._other_settings() + '<table class="esp-claims">'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>",
             is_open=held < len(self.stated),
         )
@@ -139,6 +142,21 @@ class Chapter:
             for c in self.stated
         ]
         return replace(page, record={"claims": record})
+
+    def _other_settings(self) -> str:
+        """A remark where parameters that change numbers are not the chapter's own."""
+        schema = SCHEMAS[self.name]
+        changed = [
+            f"{name} = {value!r}"
+            for name, value in self.parameters.items()
+            if name not in SAME_NUMBERS and value != schema[name].default
+        ]
+        if not changed:
+            return ""
+        return (
+            "<p>The claims are made for the chapter's own settings. This run has "
+            f"{html.escape(', '.join(changed))}: what fails here need not fail there.</p>"
+        )
 
     def foot(self) -> Page:
         """When, on what, with which versions, commit and parameters the page was computed."""

@@ -187,7 +187,7 @@ def compute(
 
 
 def jobs(profile: str) -> tuple[Job, ...]:
-    """The maps that are recorded: 128 x 128 cells, 8 problems each, in profile "paper"."""
+    """The maps that are recorded: 128 values of each setting, 8 problems, in profile "paper"."""
     checks.choice("profile", profile, PROFILES)
     if profile != "paper":
         return ()

@@ -1,6 +1,6 @@
 """The picture of the sawtooth: the paper's toy at two values of beta2, one run each.
 
-The README and the landing page show it; `python -m esp_lib picture FILE.svg` writes it.
+The README shows it; `python -m esp_lib picture FILE.svg` writes it.
 """
 
 from pathlib import Path

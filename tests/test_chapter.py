@@ -77,6 +77,16 @@ def test_claims_are_rows_with_their_state():
     assert page.get("open") is not None  # a failed claim is not folded away
 
 
+def test_claims_of_other_settings_say_so():
+    schema = SCHEMAS["05_replication"]
+    own = {name: p.default for name, p in schema.items()}
+    assert "own settings" not in Chapter("05_replication", own | {"device": "cuda"}).claims().text
+    text = Chapter("05_replication", own | {"beta2": 0.85, "profile": "quick"}).claims().text
+    assert "beta2 = 0.85" in text
+    assert "profile = &#x27;quick&#x27;" in text
+    assert "num_seeds" not in text
+
+
 def test_claim_names_are_unique():
     one = chapter()
     one.claim("a", "x", measured="", tolerance="", holds=True)
