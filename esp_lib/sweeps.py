@@ -243,8 +243,9 @@ def _read(job: Job, folder: Path) -> RunRecord:
         record = load(job.path(folder))
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"there is no record of {job.label} in {folder / job.profile}; "
-            f"python -m esp_lib runs train --profile {job.profile} trains what is missing"
+            f"there is no record of {job.label} in {folder / job.profile}: set ESP_RESULTS to the "
+            "folder of records, e.g. results/ in a clone of the repository; or train what is "
+            f"missing, which may take hours: python -m esp_lib runs train --profile {job.profile}"
         ) from None
     if not same_config(record, job):
         raise FileNotFoundError(

@@ -136,6 +136,19 @@ def test_the_pdf_is_linked_once_it_is_there(small_book, downloads):
     assert downloads.uncover_pdf(small_book) == []
 
 
+def test_who_installs_the_library_is_told_where_the_records_are():
+    for name in ("README.md", "book/downloads.md"):
+        assert "ESP_RESULTS" in (ROOT / name).read_text()
+    page = (ROOT / "book/downloads.md").read_text()
+    reading = [
+        int(path.name[:2])
+        for path in sorted((ROOT / "book").glob("[0-9]*.ipynb"))
+        if re.search(r"\b(get_runs|get_episodes|results_folder|load_trial)\(", path.read_text())
+    ]
+    *most, last = map(str, reading)
+    assert f"chapters {', '.join(most)} and {last} miss" in page
+
+
 def test_colab_installs_what_the_chapters_import(downloads):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
