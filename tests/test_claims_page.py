@@ -136,6 +136,16 @@ def test_the_pdf_is_linked_once_it_is_there(small_book, downloads):
     assert downloads.uncover_pdf(small_book) == []
 
 
+def test_a_build_removes_the_pdf_of_an_older_one(small_book, downloads):
+    pdf, page = small_book / downloads.PDF, small_book / "book/downloads.html"
+    pdf.write_bytes(b"%PDF-")
+    downloads.uncover_pdf(small_book)
+    command = [sys.executable, "-m", "sphinx", "-q", small_book.parents[1], small_book]
+    subprocess.run(command, check=True, cwd=ROOT)  # nothing changed: no page is written again
+    assert not pdf.exists()
+    assert '<p class="esp-pdf" hidden' in page.read_text()
+
+
 def test_who_installs_the_library_is_told_where_the_records_are():
     for name in ("README.md", "book/downloads.md"):
         assert "ESP_RESULTS" in (ROOT / name).read_text()
