@@ -209,6 +209,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def rate_assumed(assumed: Assumed) -> str:
+    """The rate on a GPU in words, and where it is from if nobody chose another."""
+    goal = assumed.runs_per_second == Assumed.runs_per_second
+    source = " (this project's goal for one H200 in float64)" if goal else ""
+    return f"{assumed.runs_per_second:,.0f} full runs a second on each GPU{source}"
+
+
 def report(assumed: Assumed) -> str:
     """Measure, and put the tables together."""
     rate = runs_per_second()
@@ -238,10 +245,10 @@ def report(assumed: Assumed) -> str:
         "",
         f"## On paper: {assumed.runs:,} runs",
         "",
-        f"**Assumed, not measured:** {assumed.runs_per_second:,.0f} full runs a second on each GPU "
-        f"(this project's goal for one H200 in float64), {assumed.start:g} s until a worker with a "
-        f"GPU trains, {WATTS} W for each GPU (the most that its data sheet allows), and that dask "
-        "takes as long to hand out a job on a cluster as here, within one machine.",
+        f"**Assumed, not measured:** {rate_assumed(assumed)}, "
+        f"{assumed.start:g} s until a worker with a GPU trains, {WATTS} W for each GPU (the most "
+        "that its data sheet allows), and that dask takes as long to hand out a job on a cluster "
+        "as here, within one machine.",
         "",
         "Measures kept:",
         "",

@@ -1,7 +1,7 @@
 """How often the diagnosis is right: labelled synthetic logs, diagnosed, counted and recorded.
 
 `run_trial` diagnoses each log twice, with its epoch length given and with it withheld. The record
-of the full trial lies in `results/diagnosis.npz`, in the format of `esp_lib/runfile.py`; it is
+of the full trial is `diagnosis.npz` beside the recorded runs, in the format of `runfile.py`; it is
 written by `python -m benchmarks.diagnosis`. Chapter 8 shows it and repeats a part of it.
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from esp_lib import runfile
 from esp_lib.diagnose import VERDICTS, diagnose
 from esp_lib.diagnose_causes import CAUSES
+from esp_lib.runs import results_folder
 from esp_lib.synthetic_logs import RIGHT, as_log, draw
 
 LABELS = tuple(RIGHT)
@@ -124,7 +125,7 @@ def _trial(rows: Sequence[tuple[float, ...]]) -> Trial:
 
 def trial_path() -> Path:
     """Where the record of the full trial lies: beside the recorded runs."""
-    return Path(__file__).resolve().parents[1] / "results" / "diagnosis.npz"
+    return results_folder() / "diagnosis.npz"
 
 
 def save_trial(trial: Trial, made: dict[str, Any], path: Path) -> None:
@@ -140,6 +141,8 @@ def load_trial(path: Path) -> tuple[Trial, dict[str, Any]]:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged.
     """
+    if not path.exists():
+        raise FileNotFoundError(f"no trial at {path}: ESP_RESULTS names the folder of records")
     content = path.read_bytes()
     try:
         fields, arrays = runfile.unpack(content)

@@ -8,8 +8,9 @@ Jordan's logs of training runs (https://github.com/KellerJordan/modded-nanogpt).
 
 import hashlib
 import os
+import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +39,10 @@ class DamagedRecord(ValueError):  # noqa: N818 - named after what it is
 
     def __str__(self) -> str:
         return f"{self.path} is damaged or no run record: {self.reason}"
+
+
+class FolderError(OSError):
+    """A folder of records that cannot be made or written, or whose disk is full."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +152,22 @@ def config_key(config: object) -> str:
     ]
 
 
+def check_folder(folder: str | Path, profiles: Collection[str]) -> None:
+    """Make a folder of records if it is missing, and try to write where records will be saved.
+
+    Raises:
+        FolderError: that is not possible.
+    """
+    for profile in sorted(profiles):
+        path = record_path(folder, profile, "try")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=path.parent) as file:
+                file.write(bytes(2**16))
+        except OSError as error:
+            raise FolderError(f"records cannot be written to {path.parent}: {error}") from error
+
+
 def save(record: RunRecord, folder: str | Path) -> Path:
     """Write a record to its file; it replaces an older one in one step, or not at all.
 
@@ -156,12 +177,27 @@ def save(record: RunRecord, folder: str | Path) -> Path:
 
     Returns:
         The file, `<folder>/<profile>/<label>.npz`.
+
+    Raises:
+        FolderError: the folder cannot be made or written.
+        IsADirectoryError: the file's place is taken by a folder.
     """
     path = record_path(folder, record.profile, record.label)
     names = {field.name for field in fields(record)} - {"arrays"}
     content = runfile.pack({name: getattr(record, name) for name in names}, record.arrays)
+    try:
+        _write(path, content)
+    except IsADirectoryError:
+        raise
+    except OSError as error:
+        raise FolderError(f"{path.name} cannot be written to {path.parent}: {error}") from error
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file in one step, or not at all, so that it survives a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{record.label}.{uuid.uuid4().hex}.tmp")
+    draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")
     try:
         with draft.open("xb") as file:
             file.write(content)
@@ -177,7 +213,6 @@ def save(record: RunRecord, folder: str | Path) -> Path:
             os.fsync(directory)
         finally:
             os.close(directory)
-    return path
 
 
 def load(path: str | Path) -> RunRecord:

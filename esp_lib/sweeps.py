@@ -8,17 +8,13 @@ process that called `sweep`, so each file has one writer, and workers need not s
 """
 
 import contextlib
-import multiprocessing
 import os
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +23,9 @@ from esp_lib.parameters import TRAIN
 from esp_lib.runfile import as_mapping
 from esp_lib.runs import (
     DamagedRecord,
+    FolderError,
     RunRecord,
+    check_folder,
     config_key,
     load,
     make_label,
@@ -35,6 +33,18 @@ from esp_lib.runs import (
     results_folder,
     save,
 )
+from esp_lib.workers import process_pool
+
+__all__ = [
+    "Job",
+    "SweepError",
+    "choose",
+    "get_records",
+    "missing",
+    "process_pool",
+    "same_config",
+    "sweep",
+]
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,8 @@ def sweep(
 
     Raises:
         ValueError: two jobs have one file.
+        FolderError: the folder cannot be written: before any run is trained if that shows, else at
+            the first record that cannot be saved. What is on disk stays.
         SweepError: at the end, if runs failed.
     """
     jobs = list(jobs)
@@ -126,6 +138,8 @@ def sweep(
         raise ValueError(f"jobs must be of different profile or label, got two {', '.join(twice)}")
     records = {} if again else _on_disk(jobs, folder, report)
     todo = [job for job in jobs if _place(job) not in records]
+    if write:
+        check_folder(folder, {job.profile for job in todo})
     report(f"{len(jobs)} runs: {len(records)} on disk already, {len(todo)} to train")
 
     failures: dict[str, str] = {}
@@ -138,6 +152,9 @@ def sweep(
                 _check_record(record, job)
                 if write:
                     save(record, folder)
+            except FolderError as error:  # no other record could be saved either
+                on_disk = f"{len(records)} of {len(jobs)} runs are on disk"
+                raise FolderError(f"{place}: {error}; {on_disk}, the sweep is stopped") from error
             except Exception as error:  # one failed run must not stop the others
                 failures[place] = f"{type(error).__name__}: {error}"
                 outcome = f"failed: {failures[place]}"
@@ -226,8 +243,9 @@ def _read(job: Job, folder: Path) -> RunRecord:
         record = load(job.path(folder))
     except FileNotFoundError:
         raise FileNotFoundError(
-            f"there is no record of {job.label} in {folder / job.profile}; "
-            f"python -m esp_lib runs train --profile {job.profile} trains what is missing"
+            f"there is no record of {job.label} in {folder / job.profile}: set ESP_RESULTS to the "
+            "folder of records, e.g. results/ in a clone of the repository; or train what is "
+            f"missing, which may take hours: python -m esp_lib runs train --profile {job.profile}"
         ) from None
     if not same_config(record, job):
         raise FileNotFoundError(
@@ -235,27 +253,6 @@ def _read(job: Job, folder: Path) -> RunRecord:
             f"python -m esp_lib runs train --profile {job.profile} trains it again"
         )
     return record
-
-
-def process_pool(workers: int) -> ProcessPoolExecutor:
-    """An executor of `workers` fresh processes, which end with this one and at Ctrl-C."""
-    return ProcessPoolExecutor(
-        checks.integer("workers", workers, low=1),
-        mp_context=multiprocessing.get_context("spawn"),  # fork and CUDA or threads do not mix
-        initializer=_start_worker,
-    )
-
-
-def _start_worker() -> None:
-    """Tie this worker to its parent, which alone saves: without it nothing here is of use."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it in the middle of a run
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if parent := multiprocessing.parent_process():
-        connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 def _place(job: Job) -> str:

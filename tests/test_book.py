@@ -130,6 +130,7 @@ def test_a_chapter_names_the_record_that_it_misses(tmp_path, monkeypatch):
     done = papermill(tmp_path, chapter="02_phenomenon")
     assert done.returncode != 0
     assert "there is no record of baseline-seed0" in done.stderr
+    assert "set ESP_RESULTS to the folder of records" in done.stderr
     assert "python -m esp_lib runs train --profile cpu" in done.stderr
 
 

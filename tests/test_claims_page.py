@@ -136,6 +136,29 @@ def test_the_pdf_is_linked_once_it_is_there(small_book, downloads):
     assert downloads.uncover_pdf(small_book) == []
 
 
+def test_a_build_removes_the_pdf_of_an_older_one(small_book, downloads):
+    pdf, page = small_book / downloads.PDF, small_book / "book/downloads.html"
+    pdf.write_bytes(b"%PDF-")
+    downloads.uncover_pdf(small_book)
+    command = [sys.executable, "-m", "sphinx", "-q", small_book.parents[1], small_book]
+    subprocess.run(command, check=True, cwd=ROOT)  # nothing changed: no page is written again
+    assert not pdf.exists()
+    assert '<p class="esp-pdf" hidden' in page.read_text()
+
+
+def test_who_installs_the_library_is_told_where_the_records_are():
+    for name in ("README.md", "book/downloads.md"):
+        assert "ESP_RESULTS" in (ROOT / name).read_text()
+    page = (ROOT / "book/downloads.md").read_text()
+    reading = [
+        int(path.name[:2])
+        for path in sorted((ROOT / "book").glob("[0-9]*.ipynb"))
+        if re.search(r"\b(get_runs|get_episodes|results_folder|load_trial)\(", path.read_text())
+    ]
+    *most, last = map(str, reading)
+    assert f"chapters {', '.join(most)} and {last} miss" in page
+
+
 def test_colab_installs_what_the_chapters_import(downloads):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
@@ -150,8 +173,11 @@ def test_colab_installs_what_the_chapters_import(downloads):
 
 def test_binder_installs_what_the_book_runs_with():
     lines = (ROOT / ".binder/requirements.txt").read_text().splitlines()
-    (target,) = (line.removeprefix("-r ") for line in lines if line.startswith("-r "))
+    host, torch, others = (line for line in lines if not line.startswith("#"))
+    target = others.removeprefix("-r ")
     assert (ROOT / ".binder" / target).resolve() == ROOT / "requirements.txt"
+    assert host == "--extra-index-url https://download.pytorch.org/whl/cpu"  # no GPU libraries
+    assert torch.removesuffix("+cpu") in (ROOT / "requirements.txt").read_text().splitlines()
     runtime = (ROOT / ".binder/runtime.txt").read_text().strip()
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert runtime == "python-" + re.search(r">=([\d.]+)", wanted)[1]

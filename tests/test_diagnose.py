@@ -118,6 +118,13 @@ def test_a_trial_is_counted_and_recorded(small_trial, tmp_path):
         load_trial(tmp_path / "trial.npz")
 
 
+def test_the_recorded_trial_lies_with_the_recorded_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
+    assert trial_path() == tmp_path / "diagnosis.npz"
+    with pytest.raises(FileNotFoundError, match="ESP_RESULTS names the folder of records"):
+        load_trial(trial_path())
+
+
 def test_the_recorded_trial_is_what_the_code_finds_now():
     recorded, made = load_trial(trial_path())
     assert recorded.label.size == 2 * 300 * len(RIGHT)

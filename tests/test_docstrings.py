@@ -1,9 +1,13 @@
 """The reference of the library: its examples run, and it leaves no module out."""
 
+import ast
 import doctest
-import importlib
+import html
+import importlib.util
 import pkgutil
 import re
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -55,14 +59,46 @@ def test_every_module_is_on_one_page_of_the_reference():
     assert sorted(shown) == MODULES
 
 
+def signatures(built_book, page="*"):
+    """name -> the HTML of each entry's head in the built reference."""
+    pages = (path.read_text() for path in (built_book / "book/api").glob(f"{page}.html"))
+    head = re.compile(r'<dt class="sig[^"]*" id="([^"]+)">(.*?)</dt>', re.DOTALL)
+    return {name: rest for page in pages for name, rest in head.findall(page)}
+
+
+def as_text(signature):
+    return html.unescape(re.sub(r"<[^>]+>", "", signature))
+
+
 def test_the_reference_is_in_the_book(built_book):
     from esp_lib.ledger import trace
 
-    page = (built_book / "book/api/problem.html").read_text()
-    assert 'id="esp_lib.quadratic.simulate"' in page
-    assert "NDArray[float64]" in page.replace("numpy.", "")
-    book = (built_book / "book/api/book.html").read_text()
-    assert f'id="esp_lib.lineage.{trace.__name__}"' in book
+    curve = as_text(signatures(built_book, "problem")["esp_lib.curve.Curve"])
+    assert "loss: NDArray[float64]" in curve.replace("numpy.", "")
+    assert f"esp_lib.lineage.{trace.__name__}" in signatures(built_book, "book")
+
+
+def test_every_public_function_and_class_is_in_the_reference(built_book):
+    """Also those that are wrapped, e.g. by `functools.cache` or Numba: read from the source."""
+    written = set()
+    for name in MODULES:
+        source = importlib.util.find_spec(name).origin
+        for node in ast.parse(Path(source).read_text("utf8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                written.add(f"{name}.{node.name}")
+    assert {"esp_lib.corpus.make_corpus", "esp_lib.theory_kernel.follow"} < written
+    assert written - set(signatures(built_book)) == set()
+
+
+def test_signatures_are_written_as_in_the_code(built_book):
+    found = {name: as_text(one) for name, one in signatures(built_book).items()}
+    marks = ("~", "<factory>", "built-in function", "_NestedSequence", " at 0x")
+    assert [name for name, text in found.items() if any(mark in text for mark in marks)] == []
+    assert "report: Callable[[str], object] = print" in found["esp_lib.sweeps.sweep"]
+    assert "corpus: CorpusConfig = CorpusConfig()" in found["esp_lib.pretrain.PretrainConfig"]
+    assert "order: str | ArrayLike = 'reshuffle'" in found["esp_lib.quadratic.simulate"]
+    head = signatures(built_book, "records")["esp_lib.sweeps.sweep"]
+    assert 'href="#esp_lib.sweeps.Job"' in head
 
 
 @pytest.fixture
@@ -99,3 +135,14 @@ def test_array_types_are_written_as_in_the_code(esp_api):
     long = "(a: ~numpy.ndarray[tuple[~typing.Any, ...], ~numpy.dtype[~numpy.float64]])"
     short = esp_api.shorten_types(None, "", "", None, None, long, None)
     assert short == ("(a: NDArray[numpy.float64])", None)
+
+
+def test_defaults_are_written_as_in_the_code(esp_api):
+    @dataclass
+    class Thing:
+        own: list[int] = field(init=False, default_factory=list)
+        made: dict[str, int] = field(default_factory=dict)
+
+    raw = "(made: dict[str, int] = <factory>, report: ~typing.Any = <built-in function print>)"
+    short, _ = esp_api.shorten_types(None, "class", "", Thing, None, raw, None)
+    assert short == "(made: dict[str, int] = dict(), report: ~typing.Any = print)"

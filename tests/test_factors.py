@@ -218,8 +218,9 @@ def test_records_are_read_and_nothing_is_trained(tmp_path, trained, profile, tra
 
     kept[1].path(tmp_path).unlink()
     message = (
-        f"there is no record of baseline-seed1 in {tmp_path / profile}; python -m esp_lib runs "
-        f"train --profile {profile} trains what is missing"
+        f"there is no record of baseline-seed1 in {tmp_path / profile}: set ESP_RESULTS to the "
+        "folder of records, e.g. results/ in a clone of the repository; or train what is missing, "
+        f"which may take hours: python -m esp_lib runs train --profile {profile}"
     )
     with pytest.raises(FileNotFoundError) as caught:
         get_runs(profile, ["baseline"], train=train, folder=tmp_path)

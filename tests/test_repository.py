@@ -176,6 +176,14 @@ def test_continuous_integration_calls_the_documented_test_command():
     assert re.search(r"^make test\b", README, flags=re.M)
 
 
+def test_the_published_book_has_its_pdf():
+    steps = yaml.safe_load(read(".github/workflows/book.yml"))["jobs"]["test"]["steps"]
+    done = [step.get("run") or step.get("uses", "") for step in steps]
+    publish = next(i for i, what in enumerate(done) if "upload-pages-artifact" in what)
+    keep = next(i for i, what in enumerate(done) if "upload-artifact" in what)
+    assert done.index("bash .ci/run") < done.index("make pdf") < min(keep, publish)
+
+
 # Written so that they do not match themselves.
 MACHINE_PATHS = re.compile(r"/(?:work|root|tmp)[/]\w|/home[/](?!runner)\w|\.\.[/]shared|C:\\Users")
 REGISTRIES = re.compile(

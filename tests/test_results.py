@@ -1,6 +1,7 @@
 """The committed run records: all there, intact, small, and of the runs that chapters ask for."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,13 @@ def test_no_record_is_damaged():
     found = load_folder(RESULTS)
     assert found.damaged == ()
     assert found.records
+
+
+def test_the_readme_says_how_long_the_runs_of_the_cpu_profile_took():
+    seconds = sum(record.made["seconds"] for record in load_folder(RESULTS, "cpu").records)
+    hours = {1: "an hour", 2: "two hours", 3: "three hours"}[round(seconds / 2 / 3600)]
+    readme = (ROOT / "README.md").read_text("utf8")
+    assert re.search(rf"runs train --profile cpu +# {hours} on two cores$", readme, flags=re.M)
 
 
 def test_all_records_together_stay_small():

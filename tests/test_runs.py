@@ -5,6 +5,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import stat
@@ -311,6 +312,15 @@ def test_results_folder(monkeypatch, tmp_path):
     assert results_folder() == tmp_path
     monkeypatch.delenv("ESP_RESULTS")
     assert results_folder() == ROOT / "results"
+
+
+def test_only_one_function_says_where_records_lie():
+    """Whatever else the library reads lies within the package, so that it can be installed."""
+    leaving = re.compile(r"__file__\).*\.parent(s\b|\.parent)")
+    found = [
+        p.name for p in (ROOT / "esp_lib").rglob("*.py") if leaving.search(p.read_text("utf8"))
+    ]
+    assert found == ["runs.py"]
 
 
 def test_config_key_tells_configs_apart():

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.scale_out import Assumed, Cost, cost, cost_table
+from benchmarks.scale_out import Assumed, Cost, cost, cost_table, rate_assumed
 from esp_lib import Adam, QuadraticProblem, measure, simulate
 from esp_lib.runs import load_folder
 from tests.conftest import ROOT
@@ -60,6 +60,14 @@ def test_the_cost_is_what_a_pencil_says(devices, job_seconds, seconds, limit):
 
 def test_the_start_may_be_most_of_it():
     assert cost(replace(PAPER, start=11.0), 100, 0.5).limit == "start"
+
+
+def test_only_the_default_rate_is_called_the_goal():
+    assert rate_assumed(Assumed()) == (
+        "5,000 full runs a second on each GPU (this project's goal for one H200 in float64)"
+    )
+    other = Assumed(runs_per_second=3200.0)
+    assert rate_assumed(other) == "3,200 full runs a second on each GPU"
 
 
 def test_the_table_has_hours_and_energy():

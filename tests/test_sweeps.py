@@ -1,6 +1,7 @@
 """Sweeps: every run once, none lost, whoever trains and whatever is killed."""
 
 import dataclasses
+import errno
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from esp_lib.runs import RunRecord, load, load_folder, save
+from esp_lib.runs import FolderError, RunRecord, load, load_folder, save
 from esp_lib.sweeps import Job, SweepError, process_pool, sweep
 from tests.conftest import ROOT
 
@@ -150,7 +151,7 @@ def test_a_record_of_another_run_is_refused(tmp_path, change, message):
             lambda job: record_of(job, **change) if change else None,
             tmp_path,
         )
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_worker_that_dies_fails_its_runs_and_loses_none(tmp_path):
@@ -161,6 +162,58 @@ def test_a_worker_that_dies_fails_its_runs_and_loses_none(tmp_path):
     assert set(caught.value.failures) == {"quick/a-seed1", "quick/a-seed2"}
     assert "BrokenProcessPool" in caught.value.failures["quick/a-seed1"]
     assert [record.seed for record in load_folder(tmp_path).records] == [0]
+
+
+@pytest.mark.parametrize("taken", [".", "quick"])
+def test_nothing_is_trained_for_a_folder_that_cannot_be_written(tmp_path, taken):
+    jobs = make_jobs(tmp_path, 3)
+    folder = tmp_path / "records"
+    (folder / taken).parent.mkdir(parents=True, exist_ok=True)
+    (folder / taken).write_text("a file")
+    with pytest.raises(FolderError, match=f"records cannot be written to {folder / 'quick'}: "):
+        sweep(jobs, train, folder)
+    assert trained(tmp_path) == []
+    assert (folder / taken).read_text() == "a file"
+
+
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_sweep_stops_when_the_disk_is_full(tmp_path, monkeypatch, parallel):
+    synced = os.fsync
+    release = threading.Event()
+
+    def full(handle: int) -> None:
+        if len(list(tmp_path.glob("quick/*.npz"))) == 2 and list(tmp_path.glob("quick/.*.tmp")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synced(handle)
+
+    def train_the_first(job: Job) -> RunRecord:
+        if parallel and job.seed > 3:
+            release.wait(10)
+        return train(job)
+
+    jobs = make_jobs(tmp_path, 20)
+    monkeypatch.setattr(os, "fsync", full)
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(FolderError) as caught:
+            sweep(jobs, train_the_first, tmp_path, executor=pool if parallel else None)
+        release.set()
+    said = str(caught.value)
+    assert re.match(r"quick/a-seed[0-3]: .*No space left on device; 2 of 20 runs are on disk", said)
+    assert len(trained(tmp_path)) <= 5  # the third, or those that had started until it failed
+    assert [path.name for path in (tmp_path / "quick").iterdir() if path.suffix != ".npz"] == []
+
+    monkeypatch.undo()
+    assert len(sweep(jobs, train, tmp_path)) == 20  # goes on
+    assert len(load_folder(tmp_path).records) == 20
+
+
+def test_a_record_whose_place_is_taken_fails_alone(tmp_path):
+    jobs = make_jobs(tmp_path, 3)
+    jobs[1].path(tmp_path).mkdir(parents=True)
+    with pytest.raises(SweepError) as caught:
+        sweep(jobs, train, tmp_path)
+    assert list(caught.value.failures) == ["quick/a-seed1"]
+    assert len(trained(tmp_path)) == 3
 
 
 def test_bad_jobs_are_refused_before_any_is_trained(tmp_path):

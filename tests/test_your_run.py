@@ -1,7 +1,9 @@
 """The explorer of the reader's own run, and the example logs that it offers: the Python side."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -146,12 +148,20 @@ def test_figures_draw_what_is_there():
 
 
 def test_the_chapter_shows_the_log_that_it_is_given(tmp_path):
+    """Run as from the downloads: the library installed elsewhere, the records at ESP_RESULTS."""
+    shutil.copytree(ROOT / "esp_lib", tmp_path / "site/esp_lib")  # keeps times: Numba's cache too
+    shutil.copy(ROOT / "book/08_your_run.ipynb", tmp_path)
+    results = os.environ.get("ESP_RESULTS", str(ROOT / "results"))
+    paths = [str(tmp_path / "site"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "ESP_RESULTS": results}
     (tmp_path / "my.csv").write_text(EXAMPLES[1].text, encoding="utf8")
     command = [
-        "-m", "papermill", "book/08_your_run.ipynb", str(tmp_path / "out.ipynb"),
+        "-m", "papermill", "08_your_run.ipynb", str(tmp_path / "out.ipynb"),
         "-p", "log", str(tmp_path / "my.csv"), "-p", "profile", "quick", "--no-progress-bar",
     ]  # fmt: skip
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     page = json.dumps(json.loads((tmp_path / "out.ipynb").read_text("utf8")))
     assert re.search(r"840 logged losses of my\.csv", page)

@@ -11,19 +11,27 @@ one of ours that leads nowhere is a warning, which stops the build.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 import textwrap
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.util.typing import stringify_annotation
 
 CODE = re.compile(r"(`+[^`\n]+`+)")
 ARRAY = re.compile(
     r"(?:~?numpy\.)?ndarray\[tuple\[(?:~?typing\.)?Any, \.\.\.\], "
     r"(?:~?numpy\.)?dtype\[~?([\w.]+)\]\]"
 )
+ALIASES = {  # by what they stand for, which is all that is left of them
+    stringify_annotation(alias, "smart"): name
+    for alias, name in ((str | ArrayLike, "str | ArrayLike"), (ArrayLike, "ArrayLike"))
+}
+BUILTIN = re.compile(r"<built-in function (\w+)>")
 EMPHASIS = re.compile(r"(?<![\w*])(\*\w+\*)(?![\w*])")
 MARKUP = re.compile(r"[*|\\]|(?<=\w)_(?!\w)")  # what reStructuredText would take for its own
 
@@ -54,12 +62,25 @@ def shorten_types(
     signature: str | None,
     result: str | None,
 ) -> tuple[str | None, str | None]:
-    """Write array types as the code does (event `autodoc-process-signature`)."""
-    return _shorten(signature), _shorten(result)
+    """Write types and defaults as the code does (event `autodoc-process-signature`).
+
+    A signature that is not Python, e.g. by a default `<factory>`, would be shown without links.
+    """
+    signature, result = _shorten(signature), _shorten(result)
+    if signature and inspect.isclass(thing) and dataclasses.is_dataclass(thing):
+        for field in dataclasses.fields(thing):
+            if field.init and field.default_factory is not dataclasses.MISSING:
+                made = f"{getattr(field.default_factory, '__name__', 'make')}()"
+                signature = signature.replace("<factory>", made, 1)
+    return signature, result
 
 
-def _shorten(signature: str | None) -> str | None:
-    return signature and ARRAY.sub(r"NDArray[\1]", signature)
+def _shorten(text: str | None) -> str | None:
+    if not text:
+        return text
+    for long, short in ALIASES.items():
+        text = text.replace(long, short)
+    return BUILTIN.sub(r"\1", ARRAY.sub(r"NDArray[\1]", text))
 
 
 def as_literals(

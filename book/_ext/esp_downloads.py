@@ -11,7 +11,6 @@ from __future__ import annotations
 import html
 import json
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -121,6 +120,13 @@ def write_data(app: Sphinx, failure: Exception | None) -> None:
     (folder / "claims.json").write_text(text + "\n", encoding="utf8")
 
 
+def remove_pdf(app: Sphinx, failure: Exception | None) -> None:
+    """Delete the PDF of an older build, and cover its link again (event `build-finished`)."""
+    if app.builder.format == "html":
+        (Path(app.outdir) / PDF).unlink(missing_ok=True)
+        _replace_on_pages(Path(app.outdir), '<p class="esp-pdf">', '<p class="esp-pdf" hidden="">')
+
+
 def chapter_csv(ledger: Ledger) -> str:
     """The numbers of all figures of a chapter as one table, with the figure's name in front."""
     lines: list[str] = []
@@ -133,12 +139,16 @@ def chapter_csv(ledger: Ledger) -> str:
 
 def uncover_pdf(folder: Path) -> list[Path]:
     """Show the link to the PDF on the pages that have one; return those pages."""
+    return _replace_on_pages(folder, '<p class="esp-pdf" hidden="">', '<p class="esp-pdf">')
+
+
+def _replace_on_pages(folder: Path, before: str, after: str) -> list[Path]:
+    """Replace a text on the pages of the book that have it; return those pages."""
     found = []
     for page in sorted(folder.glob("book/*.html")):
         text = page.read_text(encoding="utf8")
-        shown = re.sub(r'(<p class="esp-pdf") hidden=""', r"\1", text)
-        if shown != text:
-            page.write_text(shown, encoding="utf8")
+        if before in text:
+            page.write_text(text.replace(before, after), encoding="utf8")
             found.append(page)
     return found
 
@@ -151,4 +161,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("esp-colab", ColabDirective)
     app.connect("html-page-context", link_data)
     app.connect("build-finished", write_data)
+    app.connect("build-finished", remove_pdf)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
