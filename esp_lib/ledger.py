@@ -7,6 +7,7 @@ Here the records are read back, and what must not change from build to build get
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +77,12 @@ class Ledger:
 
     def runs(self, figure: Figure) -> list[Mapping[str, Any]]:
         """The recorded runs that a figure depends on: run, seed, device and commit of each."""
-        own = {
-            run["run"]: run
-            for name, runs in self.made.get("runs", {}).items()
-            if name in figure.lineage.names
-            for run in runs
-        }
+        own: dict[str, Mapping[str, Any]] = {}
+        for name, runs in self.made.get("runs", {}).items():
+            if name in figure.lineage.names:
+                keys = "|".join(figure.lineage.keys.get(name, ()))
+                read = [run for run in runs if keys and re.fullmatch(keys, run.get("key", ""))]
+                own |= {run["run"]: run for run in read or runs}
         return list(own.values())
 
     def parameters(self, figure: Figure) -> dict[str, Any]:
