@@ -13,7 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
-from esp_lib import figures, ledger
+from esp_lib import comparison, figures, ledger, maps
 from esp_lib.chapter import Chapter
 from esp_lib.figure_data import figure_csv
 from esp_lib.lineage import runs_of, seeds_of, trace
@@ -118,6 +118,118 @@ def test_a_name_that_is_written_anew_ends_the_trace():
     assert trace(cells, 4).names == {"x", "b", "c", "print"}
     loops = ["for k in first: a = k", "for k in second: print(k)"]
     assert trace(loops, 1).names == {"second", "print"}
+
+
+def test_a_loop_keeps_its_variables_to_itself():
+    loop = (
+        "for (label, value), k in first:\n    ax = make(value)\n    with ax as own:\n"
+        "        own.draw([label for label in k])\n    total += k\n    panels.append(ax)"
+    )
+    found = trace(["ax, label = old, 1", "total = start", "panels = []", loop, "show(*panels)"], 4)
+    assert {"first", "make", "panels"} <= found.names
+    assert "old" not in found.names
+    assert "start" in found.names  # `total` is read before it is written
+
+
+@pytest.mark.parametrize("body", [
+    "for i in first:\n    for j in i:\n        x = j\n        a.append(x)",
+    "while first:\n    x = first\n    a.append(x)",
+    "if first:\n    x = 1\nelse:\n    x = 2\na.append(x)",
+    "a = [x for y in first for x in y if x]",
+    "a = {x: y for x, y in first}",
+    "a = f(lambda x: x, first)",
+    "with first as (x, y): a = x",
+    "def a(y):\n    x = first\n    return x",
+    "a = (x := first) + x",
+    "(x, *y), z[0] = first, 1\na = x",
+])  # fmt: skip
+def test_names_that_are_assigned_before_they_are_read_come_from_nowhere_else(body):
+    names = trace(["x = old", "a = []", body, "show(a)"], 3).names
+    assert "old" not in names
+    assert "first" in names or body.startswith("with")
+
+
+@pytest.mark.parametrize("body", [
+    "for i in first:\n    a.append(x)\n    x = i",
+    "if first:\n    x = 1\na.append(x)",
+    "for x[0] in first: a.append(x)",
+    "a = [x for y in x for x in y]",
+    "a = f(lambda y=x: y)",
+    "def a(y=x):\n    x = 1",
+    "try:\n    x = 1\nexcept KeyError:\n    pass\na.append(x)",
+    "x += 1\na.append(x)",
+])  # fmt: skip
+def test_names_that_may_be_read_first_stay_needed(body):
+    assert "old" in trace(["x = old", "a = []", body, "show(a)"], 3).names
+
+
+def test_what_a_loop_does_to_its_variable_it_does_to_what_it_runs_over():
+    for loop in (
+        "for ax in (left, right): ax.plot(new)",
+        "for ax in panels: draw(ax, new)",
+        "for ax, k in ((left, 1), (right, 2)): ax.plot(new)",
+    ):
+        cells = ["left = 1", "right = 1", "panels = []", loop, "show(left, panels)"]
+        assert "new" in trace(cells, 4).names
+    assert (
+        "new" not in trace(["left = 1", "for ax in (right,): ax.plot(new)", "show(left)"], 2).names
+    )
+
+
+def test_constants_and_explorers_stand_for_what_they_hold_and_call():
+    cells = ["from esp_lib import comparison", "rules = comparison.CONTENDERS", "show(rules)"]
+    found = trace(cells, 2).functions
+    rules = {rule for one in comparison.CONTENDERS for rule in (one.rule, one.forgetful) if rule}
+    assert len(found) == 1 + len({type(rule) for rule in rules})
+    assert "esp_lib.optimizers_other.Lion" in found
+    found = trace(["from esp_lib.widgets import MapExplorer", "MapExplorer()"], 1).functions
+    assert found == ("esp_lib.maps.find_map", "esp_lib.widgets.maps.MapExplorer")
+
+
+def test_annotations_make_nothing():
+    cells = ["from esp_lib import Adam, Curve", "def f(x: Curve) -> Curve: return Adam()", "f(1)"]
+    assert trace(cells, 2).functions == ("esp_lib.optimizers.Adam",)
+
+
+def test_parts_of_a_variable_are_read_by_their_keys():
+    cells = ["import a", "runs = a.get('baseline', 'unused')", "B = {'x': 'small'}",
+             "show(runs['baseline'], runs[B['x']], runs[f'fixed{s}'], f'{s}')"]  # fmt: skip
+    keys = trace(cells, 3).keys["runs"]
+    own = [{"key": key, "run": key} for key in ("baseline", "unused", "small", "fixed-2", "2")]
+    made = {"runs": {"runs": own}}
+    for cell, expected in ((cells[3], ["baseline", "small", "fixed-2"]),
+                           ("show(runs['baseline'], len(runs))", [r["key"] for r in own]),
+                           ("show(runs[name])", [r["key"] for r in own])):  # fmt: skip
+        code = [*cells[:2], *(cells[2:3] if "B[" in cell else []), cell]
+        figure = ledger.Figure("a", "1", "", "", trace(code, len(code) - 1))
+        assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == expected
+    assert "unused" not in keys
+
+
+def test_a_number_of_seeds_is_read_off_the_objects_that_have_one():
+    one = maps.config_of("map-betas", side=4, seeds=3)
+    assert seeds_of({"one": one, "all": {"a": one}, "kind": maps.MapConfig}) == {
+        "one": [0, 1, 2], "all": [0, 1, 2],
+    }  # fmt: skip
+
+
+def test_every_figure_on_optimizers_has_its_seeds_and_its_rules():
+    """Chapter 9: problems 0, 1, ... at rates tuned on others; the static part of it."""
+    cells = [
+        "".join(cell["source"])
+        for cell in json.loads((ROOT / "book/09_optimizers.ipynb").read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    shown = {
+        name: trace(cells, i)
+        for i, cell in enumerate(cells)
+        for name in re.findall(r'name="(fig-\w+)', cell)
+    }
+    for name in ("fig-optimizers", "fig-parts"):
+        assert {"seeds", "TUNING_SEEDS"} <= shown[name].names
+    assert "seeds" not in shown["fig-tuning"].names
+    assert "esp_lib.optimizers.NAdam" in shown["fig-optimizers"].functions
+    assert "esp_lib.optimizers.NAdam" not in shown["fig-parts"].functions
 
 
 def test_seeds_and_runs_are_found_in_variables():
