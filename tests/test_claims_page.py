@@ -240,7 +240,8 @@ def test_names_of_functions_stay_whole_on_a_phone(built_book, chromium):
     page.goto((built_book / "book/claims.html").as_uri())
     widths, tallest, wide = page.evaluate(
         """() => {
-          const cells = [...document.querySelectorAll("table.esp-ledger td:nth-child(2):has(code)")];
+          const made = "table.esp-ledger td:nth-child(2):has(code)";
+          const cells = [...document.querySelectorAll(made)];
           return [cells.map((cell) => cell.offsetWidth),
                   Math.max(...cells.map((cell) => cell.parentElement.offsetHeight)),
                   document.documentElement.scrollWidth];

@@ -76,6 +76,61 @@ def test_panels_are_numbered_and_every_drawn_number_counts():
     assert figure_csv(first, second) != before
 
 
+def test_rows_say_what_they_are_without_the_figure():
+    ax = figures.panel("(a) losses", xlabel="epoch", ylabel="loss")
+    ax.plot([0, 1], [1, 2], color=figures.BLUE, label="Adam")
+    ax.plot([0, 1], [1, 2], "o", color=figures.BLUE, markerfacecolor="none")
+    ax.plot([0, 1], [1, 3], color=figures.BLUE, label="_one run")
+    ax.fill_between([0, 1], [0, 0], [1, 1], color=figures.BLUE, alpha=0.2)
+    ax.plot([0, 1], [4, 5], "--", color=figures.GREEN)
+    ax.errorbar([1], [2], yerr=[0.5], fmt="s", color=figures.INK, label="rise")
+    table = rows(ax)
+    assert {(row["title"], row["x axis"], row["y axis"]) for row in table} == {
+        ("(a) losses", "epoch", "loss")
+    }
+    by_kind = {kind: [r["series"] for r in table if r["kind"] == kind] for kind in ("line", "area")}
+    assert list(dict.fromkeys(by_kind["line"])) == [
+        "Adam", "Adam, circles", "one run", "green dashed", "rise",
+    ]  # fmt: skip
+    assert set(by_kind["area"]) == {"Adam", "rise"}
+    figures.legend(ax)
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"Adam", "rise"}
+
+
+def test_places_have_the_names_of_their_ticks():
+    def names(axis, *places):
+        ax = figures.panel()
+        ax.plot(places, places)
+        axis(ax)
+        return [(row["x name"], row["y name"]) for row in rows(ax)]
+
+    assert names(lambda ax: ax.set_yticks([0, 1], ["Adam", "Lion"]), -0.2, 1.2, 3) == [
+        ("", "Adam"), ("", "Lion"), ("", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: ax.set_xticks([0.5, 1, 10], ["never", "1", "10"]), 0.5, 1, 0.6) == [
+        ("never", ""), ("", ""), ("", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: ax.set_xticks([0, 1], ["0.999", "0.8"]), 0, 1) == [
+        ("0.999", ""), ("0.8", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: None, 0, 1) == [("", "")] * 2
+
+
+def test_maps_and_axes_beside_a_panel_are_in_the_table():
+    ax = figures.panel("(a) amplitude", xlabel="β₁", ylabel="β₂")
+    mesh = ax.pcolormesh([0, 1], [0, 1], [[5.0]])
+    ax.figure.colorbar(mesh, ax=ax).set_label("units of the loss")
+    (cell,) = rows(ax)
+    assert [cell[k] for k in ("series", "x axis", "z", "z axis")] == [
+        "amplitude", "β₁", "5.0", "units of the loss",
+    ]  # fmt: skip
+    beside = ax.figure.add_axes((0, 0, 1, 1), xlabel="phase")
+    beside.plot([1], [2], label="tooth")
+    assert [(r["panel"], r["title"], r["x axis"], r["series"]) for r in rows(ax)[1:]] == [
+        ("1", "(a) amplitude", "phase", "tooth")
+    ]
+
+
 # ---------------------------------------------------------------------------------------- lineage
 
 CELLS = [
