@@ -145,6 +145,7 @@ def _color_word(hue: str) -> str:
     from esp_lib.figures import COLORS
 
     word = next((name for name, value in COLORS.items() if value == hue), "")
+    word = "white" if hue == "#fefefe" else word  # the same on dark pages
     return {"ink": "black", "soft": "grey", "grid": "pale", "paper": "white"}.get(word, word)
 
 

@@ -76,13 +76,25 @@ class Ledger:
         return sorted(own | {run["seed"] for run in self.runs(figure)})
 
     def runs(self, figure: Figure) -> list[Mapping[str, Any]]:
-        """The recorded runs that a figure depends on: run, seed, device and commit of each."""
+        """The recorded runs that a figure depends on: run, seed, device and commit of each.
+
+        A variable with some of another one's runs was made from that, perhaps for a later figure.
+        """
+        held = {
+            name: {run["run"]: run for run in runs}
+            for name, runs in self.made.get("runs", {}).items()
+            if name in figure.lineage.names
+        }
         own: dict[str, Mapping[str, Any]] = {}
-        for name, runs in self.made.get("runs", {}).items():
-            if name in figure.lineage.names:
+        for name, runs in held.items():
+            if not any(runs.keys() < others.keys() for others in held.values()):
                 keys = "|".join(figure.lineage.keys.get(name, ()))
-                read = [run for run in runs if keys and re.fullmatch(keys, run.get("key", ""))]
-                own |= {run["run"]: run for run in read or runs}
+                read = {
+                    label: run
+                    for label, run in runs.items()
+                    if keys and re.fullmatch(keys, run.get("key", ""))
+                }
+                own |= read or runs
         return list(own.values())
 
     def parameters(self, figure: Figure) -> dict[str, Any]:

@@ -235,9 +235,8 @@ def test_page_and_chapters_count_held_claims_alike(built_book):
 
 
 @pytest.mark.browser
-def test_names_of_functions_stay_whole_on_a_phone(built_book, chromium):
-    page = chromium.new_page(viewport={"width": 390, "height": 844})
-    page.goto((built_book / "book/claims.html").as_uri())
+def test_names_of_functions_stay_whole_on_a_phone(built_book, open_page):
+    page = open_page((built_book / "book/claims.html").as_uri(), width=390, wait=False)
     widths, tallest, wide = page.evaluate(
         """() => {
           const made = "table.esp-ledger td:nth-child(2):has(code)";
@@ -247,7 +246,6 @@ def test_names_of_functions_stay_whole_on_a_phone(built_book, chromium):
                   document.documentElement.scrollWidth];
         }"""
     )
-    page.close()
     assert len(widths) > 50
     assert min(widths) > 250
     assert tallest < 800

@@ -259,6 +259,10 @@ def test_parts_of_a_variable_are_read_by_their_keys():
         figure = ledger.Figure("a", "1", "", "", trace(code, len(code) - 1))
         assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == expected
     assert "unused" not in keys
+    made["runs"]["shown"] = own[1:2]  # as the notebook left it, after a later figure
+    code = [*cells[:2], "shown = runs['baseline']", "show(shown)"]
+    figure = ledger.Figure("a", "1", "", "", trace(code, 3))
+    assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == ["baseline"]
 
 
 def test_a_number_of_seeds_is_read_off_the_objects_that_have_one():
