@@ -51,8 +51,8 @@ class Ledger:
             and values, the numbers with all their digits as text.
         figures: in the order of the page.
         made: as `Chapter.foot` records it: chapter, parameters, seconds, date, device, versions,
-            commit, and the variables that hold seeds and recorded runs. Empty where the
-            notebook stopped before its foot.
+            commit, and the variables that hold seeds, recorded runs and keys of these. Empty where
+            the notebook stopped before its foot.
     """
 
     claims: tuple[Mapping[str, Any], ...]
@@ -85,10 +85,17 @@ class Ledger:
             for name, runs in self.made.get("runs", {}).items()
             if name in figure.lineage.names
         }
+        named = [
+            re.escape(key)
+            for name, keys in self.made.get("keys", {}).items()
+            if name in figure.lineage.names
+            for key in keys
+        ]
         own: dict[str, Mapping[str, Any]] = {}
         for name, runs in held.items():
             if not any(runs.keys() < others.keys() for others in held.values()):
-                keys = "|".join(figure.lineage.keys.get(name, ()))
+                parts = figure.lineage.keys.get(name)
+                keys = "" if parts is None else "|".join([*parts, *named])
                 read = {
                     label: run
                     for label, run in runs.items()

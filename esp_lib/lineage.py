@@ -221,6 +221,19 @@ def runs_of(namespace: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def keys_of(namespace: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Variables that hold some, not all, of the keys of a variable with run records."""
+    runs = runs_of(namespace)
+    every = [{run["key"] for run in own if run["key"]} for own in runs.values()]
+    found = {}
+    for name, value in namespace.items():
+        if isinstance(value, Mapping | list | tuple) and name not in runs:
+            texts = [text for text in value if isinstance(text, str)]
+            if texts and any(set(texts) < own for own in every) and len(texts) == len(value):
+                found[name] = texts
+    return found
+
+
 def _imports(nodes: Iterable[ast.stmt], package: str) -> dict[str, str]:
     """The names that a notebook imports from a package, with what they stand for."""
     found: dict[str, str] = {}

@@ -16,7 +16,7 @@ import pytest
 from esp_lib import comparison, figures, ledger, maps
 from esp_lib.chapter import Chapter
 from esp_lib.figure_data import figure_csv
-from esp_lib.lineage import runs_of, seeds_of, trace
+from esp_lib.lineage import keys_of, runs_of, seeds_of, trace
 from esp_lib.parameters import SCHEMAS
 from esp_lib.runs import load_folder
 from tests.conftest import ROOT
@@ -259,6 +259,10 @@ def test_parts_of_a_variable_are_read_by_their_keys():
         figure = ledger.Figure("a", "1", "", "", trace(code, len(code) - 1))
         assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == expected
     assert "unused" not in keys
+    code = [*cells[:2], "names = some()", "show({runs[name] for name in names})"]
+    figure = ledger.Figure("a", "1", "", "", trace(code, 3))
+    by_name = made | {"keys": {"names": ["small", "2"], "other": ["unused"]}}
+    assert [run["run"] for run in ledger.Ledger((), (), by_name).runs(figure)] == ["small", "2"]
     made["runs"]["shown"] = own[1:2]  # as the notebook left it, after a later figure
     code = [*cells[:2], "shown = runs['baseline']", "show(shown)"]
     figure = ledger.Figure("a", "1", "", "", trace(code, 3))
@@ -299,6 +303,8 @@ def test_seeds_and_runs_are_found_in_variables():
     assert [run["run"] for run in found["runs"]] == [record.label for record in records[:2]]
     assert found["one"][0]["commit"] == records[2].made["commit"]
     assert set(found) == {"runs", "one"}
+    held = {"runs": {"a": records[:1], "b": records[1:]}, "all": ["a", "b"], "some": {"b": "B"}}
+    assert keys_of(held | {"text": "a", "more": ["a", "z"]}) == {"some": ["b"]}
 
 
 # ------------------------------------------------------------------------------------- notebooks
