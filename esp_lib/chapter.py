@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from esp_lib.lineage import runs_of, seeds_of
+from esp_lib.lineage import keys_of, runs_of, seeds_of
 from esp_lib.parameters import SCHEMAS, check_parameters
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ class Chapter:
             "commit": commit(),
             "seeds": seeds_of(self.namespace),
             "runs": runs_of(self.namespace),
+            "keys": keys_of(self.namespace),
         }
         return replace(page, record={"made": made})
 

@@ -9,6 +9,7 @@ usual defaults. The best is the lowest mean loss of the last epoch, averaged ove
 seeds are not among those that are reported.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -137,11 +138,14 @@ class Study:
         drawn = QuadraticProblem.sample(self.num_functions, self.num_functions, shape)
         return replace(drawn, b=np.full_like(drawn.b, FLOOR))
 
-    def tune(self, rule: Optimizer, order: str = "reshuffle") -> Tuning:
+    def tune(
+        self, rule: Optimizer, seeds: Sequence[int] = TUNING_SEEDS, order: str = "reshuffle"
+    ) -> Tuning:
         """The learning rate with the lowest mean loss of the last epoch.
 
         Args:
             rule: a single setting; its own learning rate is not used.
+            seeds: of the problems and orders for tuning.
             order: of the functions, as in `simulate`.
 
         Returns:
@@ -149,7 +153,7 @@ class Study:
         """
 
         def tried(rates: Array) -> tuple[Array, Array]:
-            curve = self.run(replace(rule, lr=rates), TUNING_SEEDS, order)  # type: ignore[call-arg]
+            curve = self.run(replace(rule, lr=rates), seeds, order)  # type: ignore[call-arg]
             loss = last_epoch(curve).mean(axis=0)
             rise = measure(curve, skip_epochs=self.epochs // 2).rise.mean(axis=0)
             return np.where(np.isfinite(loss), loss, np.inf), rise
@@ -162,9 +166,17 @@ class Study:
         sort = np.argsort(rates)
         return Tuning(float(rates[np.argmin(losses)]), rates[sort], losses[sort], rises[sort])
 
-    def trial(self, rule: Optimizer, order: str = "reshuffle") -> Trial:
-        """Train one setting on every reported seed and measure its tooth."""
-        curve = self.run(rule, np.arange(self.num_seeds), order)[:, 0]
+    def trial(
+        self, rule: Optimizer, seeds: ArrayLike | None = None, order: str = "reshuffle"
+    ) -> Trial:
+        """Train one setting on every reported seed and measure its tooth.
+
+        Args:
+            rule: a single setting.
+            seeds: of the problems and orders, (seeds,); by default 0 to `num_seeds` - 1.
+            order: of the functions, as in `simulate`.
+        """
+        curve = self.run(rule, self._reported(seeds), order)[:, 0]
         tooth = measure(curve, skip_epochs=self.epochs // 2)
         return Trial(last_epoch(curve), tooth.amplitude, tooth.rise, tooth.drop, tooth.p_value)
 
@@ -175,10 +187,14 @@ class Study:
             epochs=self.epochs, batch_size=self.batch_size,
         )  # fmt: skip
 
-    def lowest(self) -> float:
+    def lowest(self, seeds: ArrayLike | None = None) -> float:
         """The lowest mean loss that any x has, averaged over the reported problems."""
-        problems = self.problems(np.arange(self.num_seeds))
-        return float(np.mean([lowest_loss(problems[i, 0]) for i in range(self.num_seeds)]))
+        reported = self._reported(seeds)
+        problems = self.problems(reported)
+        return float(np.mean([lowest_loss(problems[i, 0]) for i in range(reported.size)]))
+
+    def _reported(self, seeds: ArrayLike | None) -> NDArray[np.int64]:
+        return np.arange(self.num_seeds) if seeds is None else np.asarray(seeds)
 
 
 def last_epoch(curve: Curve) -> Array:

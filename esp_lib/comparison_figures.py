@@ -22,6 +22,7 @@ class Dot(NamedTuple):
     half: float  # half the width of the interval
     color: str = INK
     tick: float | None = None  # a second value, drawn as a short stroke
+    label: str = ""  # for the table of what is drawn; in no legend
 
 
 def rows(dots: Mapping[str, Sequence[Dot]], title: str, xlabel: str) -> "Axes":
@@ -32,11 +33,16 @@ def rows(dots: Mapping[str, Sequence[Dot]], title: str, xlabel: str) -> "Axes":
         first = row - APART * (len(several) - 1) / 2
         for i, dot in enumerate(several):
             y = first + APART * i
+            words = f"_{dot.label}, " if dot.label else "_"
             ax.errorbar(
-                dot.mean, y, xerr=dot.half, fmt="o", color=dot.color, markersize=3.5, linewidth=1.2
-            )
+                dot.mean, y, xerr=dot.half, fmt="o", color=dot.color, markersize=3.5, linewidth=1.2,
+                label=f"{words}dot with its interval",
+            )  # fmt: skip
             if dot.tick is not None:
-                ax.plot(dot.tick, y, "|", color=dot.color, markersize=7, markeredgewidth=1.4)
+                ax.plot(
+                    dot.tick, y, "|", color=dot.color, markersize=7, markeredgewidth=1.4,
+                    label=f"{words}stroke",
+                )  # fmt: skip
     ax.set_yticks(range(len(dots)), list(dots))
     ax.tick_params(axis="y", length=0)
     ax.set(ylim=(len(dots) - 0.4, -0.6), xlabel=xlabel)

@@ -60,7 +60,7 @@ def draw_loss(ax: "Axes", log: Log, d: Diagnosis, last: float = math.inf) -> "Ax
         for at in range(math.floor(start) + 1, math.ceil(x[-1])):
             ax.axvline(at, color=figures.GRID, linewidth=0.8, zorder=0)
         ax.locator_params(axis="x", integer=True)
-    ax.plot(*thin(x[here], log.loss[here], 1_000), color=figures.BLUE, linewidth=0.8)
+    ax.plot(*thin(x[here], log.loss[here], 1_000), color=figures.BLUE, linewidth=0.8, label="_loss")
     ax.set(xlabel="epoch" if known else "step", ylabel="training loss")
     if x[-1] > start:
         ax.set_xlim(start, x[-1])
@@ -72,7 +72,7 @@ def draw_tooth(ax: "Axes", phase: ArrayLike, profile: ArrayLike) -> "Axes":
     phase, profile = np.asarray(phase), np.asarray(profile)
     here = np.isfinite(profile)
     ax.axhline(0.0, color=figures.GRID, linewidth=0.8)
-    ax.plot(phase[here], profile[here], color=figures.ORANGE, linewidth=1.2)
+    ax.plot(phase[here], profile[here], color=figures.ORANGE, linewidth=1.2, label="_tooth")
     ax.set(xlabel="phase of the epoch", xlim=(0, 1))
     return ax
 

@@ -7,7 +7,8 @@ fingerprints of the book are made of (`ledger.py`).
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,11 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-HEAD = ("panel", "kind", "series", "x", "y", "z")
+HEAD = (
+    "panel", "kind", "series", "x", "y", "z", "title", "x axis", "y axis", "z axis",
+    "x name", "y name",
+)  # fmt: skip
+AUTOMATIC = re.compile(r"_nolegend_|_(child|container|image|line)\d*")  # labels by Matplotlib
 
 Rows = Iterator[tuple[float, ...]]  # (x, y) or (x, y, z)
 
@@ -30,20 +35,161 @@ def figure_csv(*axes: "Axes") -> str:
         A line for each point. "kind" is "line", "point", "area" (the corners of a filled band,
         along one edge and back along the other), "bar" (the corners of a bar or outline), "cell"
         (the middle of a cell of a map, with its value as z) or "guide" (a helper, placed relative
-        to the panel in x or y). "series" is the label of what is drawn, empty where it has none.
+        to the panel in x or y). "series" is the label of what is drawn (one that starts with "_"
+        is in no legend), or else how it looks: "β₂ = 0.8, circles" in the colour of the line
+        "β₂ = 0.8". "x name" and "y name" are what the axis calls this place, where its ticks have
+        names. Other axes of a panel's picture, but for colour bars, count to the panel.
         Numbers have all their digits; what is missing is "nan".
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(HEAD)
-    for number, ax in enumerate(axes, start=1):
-        for artist in ax.get_children():
-            label = str(artist.get_label())
-            series = "" if label.startswith("_") else label
-            for kind, point in _points(ax, artist):
-                cells = [repr(float(value)) for value in point]
-                table.writerow([number, kind, series, *cells, *[""] * (3 - len(cells))])
+    for number, first in enumerate(axes, start=1):
+        beside: list[Any] = [ax for ax in first.figure.axes if ax not in axes]
+        for ax in [first, *(ax for ax in beside if not hasattr(ax, "_colorbar"))]:
+            titles = [_title(first), *([_title(ax)] if ax is not first else [])]
+            words = [": ".join(filter(None, titles)), ax.get_xlabel(), ax.get_ylabel()]
+            labels, names = _labels(ax), (_names(ax.xaxis), _names(ax.yaxis))
+            for artist in ax.get_children():
+                series = labels.get(artist) or _own(artist) or _looks(ax, artist, titles[-1])
+                if artist is ax.patch or artist in (ax.xaxis, ax.yaxis):
+                    continue
+                data = artist.get_transform().contains_branch_seperately(ax.transData)
+                for kind, point in _points(ax, artist):
+                    cells = [repr(float(value)) for value in point]
+                    cells += [""] * (3 - len(cells))
+                    named = (
+                        look(value) if inside or kind != "guide" else ""
+                        for look, value, inside in zip(names, point, data, strict=False)
+                    )
+                    table.writerow(
+                        [number, kind, series, *cells, *words, _depth(ax, artist), *named]
+                    )
     return text.getvalue()
+
+
+def _title(ax: "Axes") -> str:
+    return next((text for at in ("left", "center", "right") if (text := ax.get_title(at))), "")
+
+
+def _own(artist: Any) -> str:
+    """An artist's label, nothing where Matplotlib gave it."""
+    label = str(artist.get_label())
+    return "" if AUTOMATIC.fullmatch(label) else label.removeprefix("_")
+
+
+def _labels(ax: "Axes") -> dict[Any, str]:
+    """The parts of bars and error bars, with the label of the whole."""
+    return {
+        part: label
+        for whole in ax.containers
+        if (label := _own(whole))
+        for part in [*whole.get_children()]
+    }
+
+
+MARKS = {"o": "dots", ".": "dots", "s": "squares", "|": "strokes", "_": "strokes"}
+STYLES = {"--": "dashed", ":": "dotted", "-.": "dash-dotted"}
+
+
+def _looks(ax: Any, artist: Any, title: str) -> str:
+    """What tells an artist without a label from others: its colour and its style, in words."""
+    from matplotlib.collections import Collection, QuadMesh
+    from matplotlib.image import AxesImage
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    if _is(artist, QuadMesh) or _is(artist, AxesImage):
+        return re.sub(r"^\(\w\) ", "", title)
+    if _is(artist, Line2D):
+        hollow = artist.get_markerfacecolor() == "none"
+        mark = MARKS.get(str(artist.get_marker()), "marks")
+        style = STYLES.get(str(artist.get_linestyle()), "")
+        if artist.get_linestyle() in ("None", "none", " ", ""):
+            style = "circles" if hollow and mark == "dots" else mark
+        color = (
+            artist.get_markeredgecolor() if style in (*MARKS.values(), "circles", "marks") else ""
+        )
+        color = color or artist.get_color()
+    elif _is(artist, Collection):
+        filled = artist.get_facecolor()
+        color, style = (filled if len(filled) else artist.get_edgecolor()), ""
+    elif _is(artist, Patch):
+        color = artist.get_facecolor() if artist.get_fill() else artist.get_edgecolor()
+        style = "bars" if artist.get_fill() else "outline"
+    else:
+        return ""
+    hue = _hue(color)
+    same = [
+        line
+        for line in ax.get_lines()
+        if not str(line.get_label()).startswith("_") and _hue(line.get_color()) == hue
+    ]
+    if len(same) != 1:
+        return " ".join(filter(None, [_color_word(hue), style or "line"]))
+    if _is(artist, Line2D) and not style:
+        wide = artist.get_linewidth() > same[0].get_linewidth()
+        style = "broad" if wide else "thin"
+    return ", ".join(filter(None, [_own(same[0]), style]))
+
+
+def _hue(color: Any) -> str:
+    """A colour, however transparent, in hexadecimal digits."""
+    from matplotlib.colors import to_hex
+
+    many = np.ndim(color) == 2
+    return str(to_hex(color[0] if many else color)) if len(color) else ""
+
+
+def _color_word(hue: str) -> str:
+    from esp_lib.figures import COLORS
+
+    word = next((name for name, value in COLORS.items() if value == hue), "")
+    word = "white" if hue == "#fefefe" else word  # the same on dark pages
+    return {"ink": "black", "soft": "grey", "grid": "pale", "paper": "white"}.get(word, word)
+
+
+def _depth(ax: Any, artist: Any) -> str:
+    """What the third coordinate or the colour of an artist is."""
+    if hasattr(ax, "get_zlabel"):
+        return str(ax.get_zlabel())
+    bar = getattr(artist, "colorbar", None)
+    return str(bar.ax.get_ylabel()) if bar is not None else ""
+
+
+def _names(axis: Any) -> Callable[[float], str]:
+    """How an axis calls a place: by a tick that says more than its number, if one stands there.
+
+    Where all ticks do, as in a chart of named rows, a place has the name of the nearest one.
+    """
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
+
+    form = axis.get_major_formatter()
+    fixed = _is(axis.get_major_locator(), FixedLocator)
+    if not fixed or not (_is(form, FixedFormatter) or _is(form, FuncFormatter)):
+        return lambda _: ""
+    ticks = np.asarray(axis.get_majorticklocs(), dtype=float)
+    texts = [str(form(tick, i)) for i, tick in enumerate(ticks)]
+    named = [not _says(text, tick) for text, tick in zip(texts, ticks, strict=True)]
+    reach = np.diff(np.sort(ticks)).min(initial=1.0) / 2 if all(named) else 0.0
+
+    def name(place: float) -> str:
+        if not np.isfinite(place) or not any(named):
+            return ""
+        i = int(np.abs(ticks - place).argmin())
+        return texts[i] if named[i] and abs(ticks[i] - place) <= reach else ""
+
+    return name
+
+
+def _says(text: str, tick: float) -> bool:
+    """Whether a tick's text is its number."""
+    try:
+        return bool(
+            np.isclose(float(text.replace("\u2212", "-").replace(",", "")), tick, rtol=0.01)
+        )
+    except ValueError:
+        return not text
 
 
 def _points(ax: Any, artist: Any) -> Iterator[tuple[str, tuple[float, ...]]]:

@@ -93,7 +93,7 @@ def epoch_lines(ax: "Axes", epochs: int) -> None:
     """Thin vertical lines where epochs end, and ticks at whole epochs."""
     ax.locator_params(axis="x", integer=True)
     for epoch in range(1, epochs):
-        ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0)
+        ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0, label="_end of an epoch")
 
 
 def drawable(values: ArrayLike) -> NDArray[np.float64]:
@@ -157,7 +157,10 @@ def loss_curves(
         ends = (published or {}).get(label)
         if ends is not None:
             at = np.arange(1, np.size(ends) + 1)
-            ax.plot(at, ends, "o", markerfacecolor="none", markeredgecolor=color, markersize=5)
+            ax.plot(
+                at, ends, "o", markerfacecolor="none", markeredgecolor=color, markersize=5,
+                label=f"_{label}, published",
+            )  # fmt: skip
     epoch_lines(ax, epochs)
     ax.set_xlim(0, epochs)
     ax.set_xlabel("epoch")
@@ -222,7 +225,10 @@ def published_against_ours(
     z = (published - mean) / sd
     ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0)
     ax.axhline(0, color=SOFT, linewidth=0.8)
-    ax.plot(mean, z, "o", markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5)
+    ax.plot(
+        mean, z, "o", markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5,
+        label="_published",
+    )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlabel("our mean end-of-epoch loss")
     ax.set_ylabel("z of the published value")

@@ -7,6 +7,7 @@ Here the records are read back, and what must not change from build to build get
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ class Ledger:
             and values, the numbers with all their digits as text.
         figures: in the order of the page.
         made: as `Chapter.foot` records it: chapter, parameters, seconds, date, device, versions,
-            commit, and the variables that hold seeds and recorded runs. Empty where the
-            notebook stopped before its foot.
+            commit, and the variables that hold seeds, recorded runs and keys of these. Empty where
+            the notebook stopped before its foot.
     """
 
     claims: tuple[Mapping[str, Any], ...]
@@ -75,13 +76,32 @@ class Ledger:
         return sorted(own | {run["seed"] for run in self.runs(figure)})
 
     def runs(self, figure: Figure) -> list[Mapping[str, Any]]:
-        """The recorded runs that a figure depends on: run, seed, device and commit of each."""
-        own = {
-            run["run"]: run
+        """The recorded runs that a figure depends on: run, seed, device and commit of each.
+
+        A variable with some of another one's runs was made from that, perhaps for a later figure.
+        """
+        held = {
+            name: {run["run"]: run for run in runs}
             for name, runs in self.made.get("runs", {}).items()
             if name in figure.lineage.names
-            for run in runs
         }
+        named = [
+            re.escape(key)
+            for name, keys in self.made.get("keys", {}).items()
+            if name in figure.lineage.names
+            for key in keys
+        ]
+        own: dict[str, Mapping[str, Any]] = {}
+        for name, runs in held.items():
+            if not any(runs.keys() < others.keys() for others in held.values()):
+                parts = figure.lineage.keys.get(name)
+                keys = "" if parts is None else "|".join([*parts, *named])
+                read = {
+                    label: run
+                    for label, run in runs.items()
+                    if keys and re.fullmatch(keys, run.get("key", ""))
+                }
+                own |= read or runs
         return list(own.values())
 
     def parameters(self, figure: Figure) -> dict[str, Any]:

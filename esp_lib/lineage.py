@@ -3,16 +3,18 @@
 The statement that shows a figure is traced backwards through the notebook: a statement belongs to
 the figure if it writes a name that a later one of the figure's reads. This is a static backward
 slice (M. Weiser, Program slicing, IEEE Trans. Softw. Eng. 10(4), 1984), over whole statements of
-the notebook's top level; a call of a method, or an assignment to a part, counts as writing.
+the notebook's top level; `_flow.py` says what each of them reads and writes.
 """
 
 import ast
 import inspect
-import symtable
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
+
+from esp_lib._flow import Flow, dotted, flow
 
 
 @dataclass(frozen=True)
@@ -23,21 +25,14 @@ class Lineage:
         functions: of this library, with module, e.g. "esp_lib.quadratic.simulate", sorted.
         names: all variables of the notebook that the figure depends on.
         seeds: literal or default seeds of the calls, e.g. 0 for `simulate(problem, rule)`.
+        keys: for each variable of which only parts are read, as in `runs["a"]`, what the keys may
+            be: regular expressions, of every text in the code since the variable was set.
     """
 
     functions: tuple[str, ...]
     names: frozenset[str]
     seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A statement of the notebook."""
-
-    node: ast.stmt
-    reads: frozenset[str]
-    writes: frozenset[str]
-    sets: frozenset[str]  # those of `writes` that it replaces as a whole
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def trace(cells: Sequence[str], shown: int, package: str = "esp_lib") -> Lineage:
@@ -60,37 +55,131 @@ def trace(cells: Sequence[str], shown: int, package: str = "esp_lib") -> Lineage
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     )
-    steps = [_step(node, modules) for node in nodes]
+    steps = [(node, flow([node], modules)) for node in nodes]
     taken = [steps[-1]]
-    needed, names = set(steps[-1].reads), set(steps[-1].reads)
-    for step in reversed(steps[:-1]):
-        if step.writes & needed:
-            taken.append(step)
-            needed = (needed - step.sets) | step.reads
-            names |= step.reads | step.writes
+    needed, names = set(steps[-1][1].reads), set(steps[-1][1].reads)
+    for node, own in reversed(steps[:-1]):
+        if own.writes & needed - modules:
+            taken.append((node, own))
+            needed = (needed - own.sets) | own.reads
+            names |= own.reads | own.writes
     imported = _imports(nodes, package)
     found: set[str] = set()
     seeds: set[int] = set()
-    for step in taken:
-        for node in ast.walk(step.node):
-            if not isinstance(node, ast.Name | ast.Attribute):
-                continue
-            path = _dotted(node)
-            thing = _look_up(imported.get(path[0], "") if path else "", path[1:])
-            home, name = (getattr(thing, key, "") for key in ("__module__", "__qualname__"))
-            if callable(thing) and name and home.split(".")[0] == package:
-                found.add(f"{home}.{name}")
-        seeds |= _seeds(step.node, imported)
-    return Lineage(tuple(sorted(found)), frozenset(names - modules), tuple(sorted(seeds)))
+    for node, _ in taken:
+        for part in _walk(node):
+            if isinstance(part, ast.Name | ast.Attribute):
+                path = dotted(part)
+                thing = _look_up(imported.get(path[0], "") if path else "", path[1:])
+                found |= {name for one in _makers(thing) if (name := _name(one, package))}
+        seeds |= _seeds(node, imported)
+    keys = _keys(taken[::-1])
+    return Lineage(tuple(sorted(found)), frozenset(names - modules), tuple(sorted(seeds)), keys)
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """All of a syntax tree but annotations, which make nothing."""
+    yield node
+    for name, value in ast.iter_fields(node):
+        if name not in ("annotation", "returns"):
+            for part in value if isinstance(value, list) else [value]:
+                yield from _walk(part) if isinstance(part, ast.AST) else ()
+
+
+def _makers(thing: Any) -> Iterator[Any]:
+    """A function or class, with what an explorer's class calls; what a constant's parts are."""
+    if isinstance(thing, list | tuple):
+        for part in thing:
+            yield from _makers(part)
+        if hasattr(thing, "_fields"):
+            yield type(thing)
+    elif isinstance(thing, Mapping):
+        yield from _makers(list(thing.values()))
+    elif not callable(thing):
+        yield type(thing)
+    else:
+        yield thing
+        if isinstance(thing, type) and thing.__module__.startswith("esp_lib.widgets"):
+            code = thing.__init__.__code__  # type: ignore[misc]
+            inner = [part.co_names for part in code.co_consts if inspect.iscode(part)]
+            called = {name for own in (code.co_names, *inner) for name in own}
+            yield from (
+                own
+                for name in called
+                if inspect.isfunction(own := thing.__init__.__globals__.get(name))  # type: ignore[misc]
+                and own.__module__ != thing.__module__
+            )
+
+
+def _name(thing: Any, package: str) -> str:
+    """The full name of a function or class of the package, or nothing."""
+    home, name = (getattr(thing, key, "") for key in ("__module__", "__qualname__"))
+    return f"{home}.{name}" if name and home.split(".")[0] == package else ""
+
+
+def _keys(steps: Sequence[tuple[ast.stmt, Flow]]) -> dict[str, tuple[str, ...]]:
+    """`Lineage.keys` of statements in their order."""
+    parts, whole = set[str](), set[str]()
+    since: dict[str, set[str]] = {}
+    for node, own in steps:
+        inside = {
+            id(part.value)
+            for part in _walk(node)
+            if isinstance(part, ast.Subscript) and isinstance(part.value, ast.Name)
+        }
+        for part in _walk(node):
+            if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load):
+                (parts if id(part) in inside else whole).add(part.id)
+        for found in since.values():
+            found.update(_texts(node))
+        since |= {name: set() for name in own.sets}
+    return {name: tuple(sorted(since.get(name, ()))) for name in sorted(parts - whole)}
+
+
+def _texts(node: ast.AST) -> Iterator[str]:
+    """Regular expressions of the texts in a piece of code; what is put into one may be anything."""
+    if isinstance(node, ast.JoinedStr):
+        parts = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        if parts:
+            pieces = (
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*"
+                for part in node.values
+            )
+            yield "".join(pieces)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield re.escape(node.value)
+    for part in ast.iter_child_nodes(node):
+        if not isinstance(node, ast.JoinedStr) or isinstance(part, ast.FormattedValue):
+            yield from _texts(part)
 
 
 def seeds_of(namespace: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Variables that hold seeds, by their name, with their distinct values, sorted."""
+    """Variables that hold seeds, by their name, with their distinct values, sorted.
+
+    Named so are arrays of seeds. Objects of this library whose attribute `seeds` is a number, such
+    as `maps.MapConfig`, hold the seeds 0, 1, ... up to it.
+    """
     import numpy as np
+
+    def counted(value: Any, depth: int = 0) -> int:
+        if isinstance(value, Mapping):
+            parts = list(value.values())
+        elif type(value).__module__.startswith("esp_lib.") and not isinstance(value, type):
+            count = getattr(value, "seeds", None)
+            if type(count) is int:
+                return count
+            parts = list(getattr(value, "__dict__", {}).values())
+        else:
+            return 0
+        return max((counted(part, depth + 1) for part in parts if depth < 2), default=0)
 
     found = {}
     for name, value in namespace.items():
-        if "seed" not in name.lower() or name.startswith(("_", "num_")) or callable(value):
+        if name.startswith("_"):
+            continue
+        if count := counted(value):
+            found[name] = list(range(count))
+        if "seed" not in name.lower() or name.startswith("num_") or callable(value):
             continue
         try:
             numbers = np.unique(np.asarray(value))
@@ -102,79 +191,47 @@ def seeds_of(namespace: Mapping[str, Any]) -> dict[str, list[int]]:
 
 
 def runs_of(namespace: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Variables that hold run records, by their name: what made each run."""
+    """Variables that hold run records, by their name: what made each run, and its key if any."""
     from esp_lib.runs import RunRecord
 
     found: dict[str, list[dict[str, Any]]] = {}
 
-    def records(value: Any, depth: int = 0) -> Iterator[RunRecord]:
+    def records(value: Any, key: Any = None, depth: int = 0) -> Iterator[tuple[Any, RunRecord]]:
         if isinstance(value, RunRecord):
-            yield value
+            yield key, value
         elif depth < 3 and isinstance(value, Mapping):
-            for part in value.values():
-                yield from records(part, depth + 1)
+            for name, part in value.items():
+                yield from records(part, name if depth == 0 else key, depth + 1)
         elif depth < 3 and isinstance(value, list | tuple):
             for part in value:
-                yield from records(part, depth + 1)
+                yield from records(part, key, depth + 1)
 
     for name, value in namespace.items():
         if not name.startswith("_") and (own := list(records(value))):
             found[name] = [
                 {
+                    "key": key if isinstance(key, str) else "",
                     "run": record.label,
                     "seed": record.seed,
                     "device": record.made.get("device", ""),
                     "commit": record.made.get("commit", ""),
                 }
-                for record in own
+                for key, record in own
             ]
     return found
 
 
-def _step(node: ast.stmt, modules: frozenset[str]) -> _Step:
-    """What a statement reads and writes; what is imported stays as it is."""
-    scope = symtable.symtable(ast.unparse(node), "cell", "exec")
-    assigned = {symbol.get_name() for symbol in scope.get_symbols() if symbol.is_assigned()}
-    reads = _global_reads(scope)
-    changed: set[str] = set()
-    for part in [] if isinstance(node, ast.FunctionDef | ast.ClassDef) else ast.walk(node):
-        targets: list[ast.expr] = []
-        if isinstance(part, ast.Subscript | ast.Attribute) and not isinstance(part.ctx, ast.Load):
-            targets = [part]
-        elif isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
-            # ax.plot(x) changes ax, and so may draw(ax, x)
-            call = part.value
-            targets = [call.func] if isinstance(call.func, ast.Attribute) else []
-            if not targets or set(_dotted(call.func)[:1]) <= modules:
-                targets = [a for a in call.args[:1] if isinstance(a, ast.Name)]
-        changed |= {path[0] for target in targets if (path := _dotted(target))}
-    if isinstance(node, ast.For):  # the loop's own variables come from nowhere else
-        own = {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
-        reads, changed, sets = reads - own, changed - own, own
-    else:
-        simple = isinstance(node, ast.Assign | ast.AnnAssign | ast.FunctionDef | ast.ClassDef)
-        sets = assigned - reads if simple else set()
-    writes = (assigned | changed) - modules
-    return _Step(node, frozenset(reads | changed), frozenset(writes), frozenset(sets))
-
-
-def _global_reads(scope: symtable.SymbolTable, top: bool = True) -> set[str]:
-    """The notebook's variables that a piece of code reads, inside its functions too."""
-    own = {
-        s.get_name() for s in scope.get_symbols() if s.is_referenced() and (top or s.is_global())
-    }
-    return own.union(*(_global_reads(child, False) for child in scope.get_children()))
-
-
-def _dotted(node: ast.AST) -> list[str]:
-    """The names of `a.b[0].c`, as ["a", "b", "c"]; empty where it does not start with a name."""
-    if isinstance(node, ast.Name):
-        return [node.id]
-    if isinstance(node, ast.Attribute):
-        return [*head, node.attr] if (head := _dotted(node.value)) else []
-    if isinstance(node, ast.Subscript):
-        return _dotted(node.value)
-    return []
+def keys_of(namespace: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Variables that hold some, not all, of the keys of a variable with run records."""
+    runs = runs_of(namespace)
+    every = [{run["key"] for run in own if run["key"]} for own in runs.values()]
+    found = {}
+    for name, value in namespace.items():
+        if isinstance(value, Mapping | list | tuple) and name not in runs:
+            texts = [text for text in value if isinstance(text, str)]
+            if texts and any(set(texts) < own for own in every) and len(texts) == len(value):
+                found[name] = texts
+    return found
 
 
 def _imports(nodes: Iterable[ast.stmt], package: str) -> dict[str, str]:
@@ -219,7 +276,7 @@ def _seeds(node: ast.stmt, imported: Mapping[str, str]) -> set[int]:
             if isinstance(value, ast.Constant) and isinstance(value.value, int):
                 found.add(value.value)
             continue
-        path = _dotted(call.func)
+        path = dotted(call.func)
         thing = _look_up(imported.get(path[0], "") if path else "", path[1:])
         try:
             default = inspect.signature(thing).parameters["seed"].default

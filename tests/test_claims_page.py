@@ -75,7 +75,7 @@ def test_claims_and_figures_are_listed_with_what_made_them(small_book):
     ledger = read_notebook(small_book.parent / "jupyter_execute/book/01_ran.ipynb")
     rows = [cells(row) for row in ROW.findall(page)]
     overview, idle, claim, figure = rows
-    assert overview[:3] == ["It ran", "1 of 1", "1"]
+    assert overview[:3] == ["It ran", "1 of 1 hold", "1"]
     assert overview[4] == ledger.fingerprint[:16]
     assert idle[:2] == ["It did not run", "not executed"]
     assert "This chapter was not executed in this build." in page
@@ -126,6 +126,17 @@ def test_downloads_lead_to_files(small_book):
 def downloads(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
     return pytest.importorskip("esp_downloads")
+
+
+@pytest.mark.parametrize(("states", "text"), [
+    (["holds"] * 2, "2 of 2 hold"),
+    (["holds", "refuted", "holds"], "2 of 3 hold, 1 known to be refuted"),
+    (["fails", "refuted"], "0 of 2 hold, 1 known to be refuted, 1 failed"),
+])  # fmt: skip
+def test_held_refuted_and_failed_claims_are_counted_apart(downloads, states, text):
+    import esp_claims
+
+    assert esp_claims.verdict(states) == text
 
 
 def test_the_pdf_is_linked_once_it_is_there(small_book, downloads):
@@ -234,6 +245,34 @@ def test_the_page_has_every_claim_and_figure_of_the_book(built_book):
         for name in names:
             data = built_book / f"book/data/{path.stem}/{name}.csv"
             assert name.startswith("claim-") or data.stat().st_size > 100
+
+
+def test_page_and_chapters_count_held_claims_alike(built_book):
+    page = (built_book / "book/claims.html").read_text()
+    counts = re.findall(r"<td>(\d+ of \d+ hold)", page)
+    chapters = [
+        (built_book / f"book/{path.stem}.html").read_text()
+        for path in sorted((ROOT / "book").glob("[0-9]*.ipynb"))
+    ]
+    assert counts == [re.search(r"Claims of this chapter: (.+?)<", text)[1] for text in chapters]
+
+
+@pytest.mark.browser
+def test_names_of_functions_stay_whole_on_a_phone(built_book, open_page):
+    page = open_page((built_book / "book/claims.html").as_uri(), width=390, wait=False)
+    widths, tallest, wide = page.evaluate(
+        """() => {
+          const made = "table.esp-ledger td:nth-child(2):has(code)";
+          const cells = [...document.querySelectorAll(made)];
+          return [cells.map((cell) => cell.offsetWidth),
+                  Math.max(...cells.map((cell) => cell.parentElement.offsetHeight)),
+                  document.documentElement.scrollWidth];
+        }"""
+    )
+    assert len(widths) > 50
+    assert min(widths) > 250
+    assert tallest < 800
+    assert wide <= 390
 
 
 def test_every_chapter_can_be_downloaded_unexecuted(built_book):

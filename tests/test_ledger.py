@@ -13,10 +13,10 @@ import nbformat
 import numpy as np
 import pytest
 
-from esp_lib import figures, ledger
+from esp_lib import comparison, figures, ledger, maps
 from esp_lib.chapter import Chapter
 from esp_lib.figure_data import figure_csv
-from esp_lib.lineage import runs_of, seeds_of, trace
+from esp_lib.lineage import keys_of, runs_of, seeds_of, trace
 from esp_lib.parameters import SCHEMAS
 from esp_lib.runs import load_folder
 from tests.conftest import ROOT
@@ -76,6 +76,61 @@ def test_panels_are_numbered_and_every_drawn_number_counts():
     assert figure_csv(first, second) != before
 
 
+def test_rows_say_what_they_are_without_the_figure():
+    ax = figures.panel("(a) losses", xlabel="epoch", ylabel="loss")
+    ax.plot([0, 1], [1, 2], color=figures.BLUE, label="Adam")
+    ax.plot([0, 1], [1, 2], "o", color=figures.BLUE, markerfacecolor="none")
+    ax.plot([0, 1], [1, 3], color=figures.BLUE, label="_one run")
+    ax.fill_between([0, 1], [0, 0], [1, 1], color=figures.BLUE, alpha=0.2)
+    ax.plot([0, 1], [4, 5], "--", color=figures.GREEN)
+    ax.errorbar([1], [2], yerr=[0.5], fmt="s", color=figures.INK, label="rise")
+    table = rows(ax)
+    assert {(row["title"], row["x axis"], row["y axis"]) for row in table} == {
+        ("(a) losses", "epoch", "loss")
+    }
+    by_kind = {kind: [r["series"] for r in table if r["kind"] == kind] for kind in ("line", "area")}
+    assert list(dict.fromkeys(by_kind["line"])) == [
+        "Adam", "Adam, circles", "one run", "green dashed", "rise",
+    ]  # fmt: skip
+    assert set(by_kind["area"]) == {"Adam", "rise"}
+    figures.legend(ax)
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"Adam", "rise"}
+
+
+def test_places_have_the_names_of_their_ticks():
+    def names(axis, *places):
+        ax = figures.panel()
+        ax.plot(places, places)
+        axis(ax)
+        return [(row["x name"], row["y name"]) for row in rows(ax)]
+
+    assert names(lambda ax: ax.set_yticks([0, 1], ["Adam", "Lion"]), -0.2, 1.2, 3) == [
+        ("", "Adam"), ("", "Lion"), ("", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: ax.set_xticks([0.5, 1, 10], ["never", "1", "10"]), 0.5, 1, 0.6) == [
+        ("never", ""), ("", ""), ("", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: ax.set_xticks([0, 1], ["0.999", "0.8"]), 0, 1) == [
+        ("0.999", ""), ("0.8", ""),
+    ]  # fmt: skip
+    assert names(lambda ax: None, 0, 1) == [("", "")] * 2
+
+
+def test_maps_and_axes_beside_a_panel_are_in_the_table():
+    ax = figures.panel("(a) amplitude", xlabel="β₁", ylabel="β₂")
+    mesh = ax.pcolormesh([0, 1], [0, 1], [[5.0]])
+    ax.figure.colorbar(mesh, ax=ax).set_label("units of the loss")
+    (cell,) = rows(ax)
+    assert [cell[k] for k in ("series", "x axis", "z", "z axis")] == [
+        "amplitude", "β₁", "5.0", "units of the loss",
+    ]  # fmt: skip
+    beside = ax.figure.add_axes((0, 0, 1, 1), xlabel="phase")
+    beside.plot([1], [2], label="tooth")
+    assert [(r["panel"], r["title"], r["x axis"], r["series"]) for r in rows(ax)[1:]] == [
+        ("1", "(a) amplitude", "phase", "tooth")
+    ]
+
+
 # ---------------------------------------------------------------------------------------- lineage
 
 CELLS = [
@@ -120,6 +175,126 @@ def test_a_name_that_is_written_anew_ends_the_trace():
     assert trace(loops, 1).names == {"second", "print"}
 
 
+def test_a_loop_keeps_its_variables_to_itself():
+    loop = (
+        "for (label, value), k in first:\n    ax = make(value)\n    with ax as own:\n"
+        "        own.draw([label for label in k])\n    total += k\n    panels.append(ax)"
+    )
+    found = trace(["ax, label = old, 1", "total = start", "panels = []", loop, "show(*panels)"], 4)
+    assert {"first", "make", "panels"} <= found.names
+    assert "old" not in found.names
+    assert "start" in found.names  # `total` is read before it is written
+
+
+@pytest.mark.parametrize("body", [
+    "for i in first:\n    for j in i:\n        x = j\n        a.append(x)",
+    "while first:\n    x = first\n    a.append(x)",
+    "if first:\n    x = 1\nelse:\n    x = 2\na.append(x)",
+    "a = [x for y in first for x in y if x]",
+    "a = {x: y for x, y in first}",
+    "a = f(lambda x: x, first)",
+    "with first as (x, y): a = x",
+    "def a(y):\n    x = first\n    return x",
+    "a = (x := first) + x",
+    "(x, *y), z[0] = first, 1\na = x",
+])  # fmt: skip
+def test_names_that_are_assigned_before_they_are_read_come_from_nowhere_else(body):
+    names = trace(["x = old", "a = []", body, "show(a)"], 3).names
+    assert "old" not in names
+    assert "first" in names or body.startswith("with")
+
+
+@pytest.mark.parametrize("body", [
+    "for i in first:\n    a.append(x)\n    x = i",
+    "if first:\n    x = 1\na.append(x)",
+    "for x[0] in first: a.append(x)",
+    "a = [x for y in x for x in y]",
+    "a = f(lambda y=x: y)",
+    "def a(y=x):\n    x = 1",
+    "try:\n    x = 1\nexcept KeyError:\n    pass\na.append(x)",
+    "x += 1\na.append(x)",
+])  # fmt: skip
+def test_names_that_may_be_read_first_stay_needed(body):
+    assert "old" in trace(["x = old", "a = []", body, "show(a)"], 3).names
+
+
+def test_what_a_loop_does_to_its_variable_it_does_to_what_it_runs_over():
+    for loop in (
+        "for ax in (left, right): ax.plot(new)",
+        "for ax in panels: draw(ax, new)",
+        "for ax, k in ((left, 1), (right, 2)): ax.plot(new)",
+    ):
+        cells = ["left = 1", "right = 1", "panels = []", loop, "show(left, panels)"]
+        assert "new" in trace(cells, 4).names
+    assert (
+        "new" not in trace(["left = 1", "for ax in (right,): ax.plot(new)", "show(left)"], 2).names
+    )
+
+
+def test_constants_and_explorers_stand_for_what_they_hold_and_call():
+    cells = ["from esp_lib import comparison", "rules = comparison.CONTENDERS", "show(rules)"]
+    found = trace(cells, 2).functions
+    rules = {rule for one in comparison.CONTENDERS for rule in (one.rule, one.forgetful) if rule}
+    assert len(found) == 1 + len({type(rule) for rule in rules})
+    assert "esp_lib.optimizers_other.Lion" in found
+    found = trace(["from esp_lib.widgets import MapExplorer", "MapExplorer()"], 1).functions
+    assert found == ("esp_lib.maps.find_map", "esp_lib.widgets.maps.MapExplorer")
+
+
+def test_annotations_make_nothing():
+    cells = ["from esp_lib import Adam, Curve", "def f(x: Curve) -> Curve: return Adam()", "f(1)"]
+    assert trace(cells, 2).functions == ("esp_lib.optimizers.Adam",)
+
+
+def test_parts_of_a_variable_are_read_by_their_keys():
+    cells = ["import a", "runs = a.get('baseline', 'unused')", "B = {'x': 'small'}",
+             "show(runs['baseline'], runs[B['x']], runs[f'fixed{s}'], f'{s}')"]  # fmt: skip
+    keys = trace(cells, 3).keys["runs"]
+    own = [{"key": key, "run": key} for key in ("baseline", "unused", "small", "fixed-2", "2")]
+    made = {"runs": {"runs": own}}
+    for cell, expected in ((cells[3], ["baseline", "small", "fixed-2"]),
+                           ("show(runs['baseline'], len(runs))", [r["key"] for r in own]),
+                           ("show(runs[name])", [r["key"] for r in own])):  # fmt: skip
+        code = [*cells[:2], *(cells[2:3] if "B[" in cell else []), cell]
+        figure = ledger.Figure("a", "1", "", "", trace(code, len(code) - 1))
+        assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == expected
+    assert "unused" not in keys
+    code = [*cells[:2], "names = some()", "show({runs[name] for name in names})"]
+    figure = ledger.Figure("a", "1", "", "", trace(code, 3))
+    by_name = made | {"keys": {"names": ["small", "2"], "other": ["unused"]}}
+    assert [run["run"] for run in ledger.Ledger((), (), by_name).runs(figure)] == ["small", "2"]
+    made["runs"]["shown"] = own[1:2]  # as the notebook left it, after a later figure
+    code = [*cells[:2], "shown = runs['baseline']", "show(shown)"]
+    figure = ledger.Figure("a", "1", "", "", trace(code, 3))
+    assert [run["run"] for run in ledger.Ledger((), (), made).runs(figure)] == ["baseline"]
+
+
+def test_a_number_of_seeds_is_read_off_the_objects_that_have_one():
+    one = maps.config_of("map-betas", side=4, seeds=3)
+    assert seeds_of({"one": one, "all": {"a": one}, "kind": maps.MapConfig}) == {
+        "one": [0, 1, 2], "all": [0, 1, 2],
+    }  # fmt: skip
+
+
+def test_every_figure_on_optimizers_has_its_seeds_and_its_rules():
+    """Chapter 9: problems 0, 1, ... at rates tuned on others; the static part of it."""
+    cells = [
+        "".join(cell["source"])
+        for cell in json.loads((ROOT / "book/09_optimizers.ipynb").read_text())["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    shown = {
+        name: trace(cells, i)
+        for i, cell in enumerate(cells)
+        for name in re.findall(r'name="(fig-\w+)', cell)
+    }
+    for name in ("fig-optimizers", "fig-parts"):
+        assert {"seeds", "TUNING_SEEDS"} <= shown[name].names
+    assert "seeds" not in shown["fig-tuning"].names
+    assert "esp_lib.optimizers.NAdam" in shown["fig-optimizers"].functions
+    assert "esp_lib.optimizers.NAdam" not in shown["fig-parts"].functions
+
+
 def test_seeds_and_runs_are_found_in_variables():
     found = seeds_of({"seeds": np.array([[1], [0], [1]]), "seed": 3, "num_seeds": 9, "seedy": "x"})
     assert found == {"seeds": [0, 1], "seed": [3]}
@@ -128,6 +303,8 @@ def test_seeds_and_runs_are_found_in_variables():
     assert [run["run"] for run in found["runs"]] == [record.label for record in records[:2]]
     assert found["one"][0]["commit"] == records[2].made["commit"]
     assert set(found) == {"runs", "one"}
+    held = {"runs": {"a": records[:1], "b": records[1:]}, "all": ["a", "b"], "some": {"b": "B"}}
+    assert keys_of(held | {"text": "a", "more": ["a", "z"]}) == {"some": ["b"]}
 
 
 # ------------------------------------------------------------------------------------- notebooks

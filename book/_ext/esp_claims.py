@@ -134,18 +134,25 @@ def overview(env: BuildEnvironment, ledgers: Mapping[str, Ledger | None], link: 
             rows.append([head, "not executed", "", "", "", "", ""])
             continue
         made = ledger.made
-        held = sum(claim["state"] != "fails" for claim in ledger.claims)
         rows.append([
             head,
-            f"{held} of {len(ledger.claims)}",
+            verdict([claim["state"] for claim in ledger.claims]),
             str(len(ledger.figures)),
             f"{made['seconds']:.0f} s" if made else "stopped",
             f"<code>{ledger.fingerprint[:SHORT]}</code>",
             code(made),
             device(made),
         ])  # fmt: skip
-    columns = ("Chapter", "As stated", "Figures", "Executed in", "Fingerprint", "Code", "On")
+    columns = ("Chapter", "Claims", "Figures", "Executed in", "Fingerprint", "Code", "On")
     return total + grid(columns, rows, "The chapters and what their execution took")
+
+
+def verdict(states: Sequence[str]) -> str:
+    """How many claims hold, as their chapter counts them, and what became of the others."""
+    refuted, failed = states.count("refuted"), states.count("fails")
+    text = f"{states.count('holds')} of {len(states)} hold"
+    text += f", {refuted} known to be refuted" if refuted else ""
+    return text + (f", {failed} failed" if failed else "")
 
 
 def tables(chapter: str, ledger: Ledger, link: Link, find: Callable[[str], str]) -> str:
