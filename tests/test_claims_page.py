@@ -257,24 +257,6 @@ def test_page_and_chapters_count_held_claims_alike(built_book):
     assert counts == [re.search(r"Claims of this chapter: (.+?)<", text)[1] for text in chapters]
 
 
-@pytest.mark.browser
-def test_names_of_functions_stay_whole_on_a_phone(built_book, open_page):
-    page = open_page((built_book / "book/claims.html").as_uri(), width=390, wait=False)
-    widths, tallest, wide = page.evaluate(
-        """() => {
-          const made = "table.esp-ledger td:nth-child(2):has(code)";
-          const cells = [...document.querySelectorAll(made)];
-          return [cells.map((cell) => cell.offsetWidth),
-                  Math.max(...cells.map((cell) => cell.parentElement.offsetHeight)),
-                  document.documentElement.scrollWidth];
-        }"""
-    )
-    assert len(widths) > 50
-    assert min(widths) > 250
-    assert tallest < 800
-    assert wide <= 390
-
-
 def test_every_chapter_can_be_downloaded_unexecuted(built_book):
     for path in sorted((ROOT / "book").glob("[0-9]*.ipynb")):
         copy = built_book / f"_sources/book/{path.stem}.ipynb"

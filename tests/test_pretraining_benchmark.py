@@ -269,4 +269,4 @@ def test_page_on_gpus_says_what_the_roofline_gives():
         in page
     )
     minutes = sum(config.steps * seconds(config) for config in jobs) / 60
-    assert f"nor the {len(jobs)} runs of the profile less than {minutes:.0f} min" in page
+    assert f"nor the {len(jobs)} pre-training runs less than {minutes:.0f} min" in page
