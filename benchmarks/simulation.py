@@ -26,6 +26,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
+from benchmarks.gpu import map_of
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
 from esp_lib.chapter import commit, device_name, versions
 from esp_lib.kernel import BLOCK
@@ -34,6 +35,7 @@ from tests import reference
 ROUNDS = 5
 SIDE = 16  # of the (beta2, eps) map
 RULE = Adam(lr=0.06, beta1=0.9, beta2=0.8)
+MAP = map_of(SIDE)
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -43,18 +45,12 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def map_rule() -> Adam:
-    """Adam over a SIDE x SIDE map of (beta2, eps)."""
-    beta2 = np.linspace(0.75, 0.999, SIDE)[:, None]
-    return Adam(lr=0.06, beta1=0.9, beta2=beta2, eps=np.logspace(-10, -2, SIDE))
-
-
 def map_memory() -> float:
     """Peak memory in MiB of a fresh process that runs the map."""
     code = (
-        "import resource; from benchmarks.simulation import map_rule\n"
+        "import resource; from benchmarks.simulation import MAP\n"
         "from esp_lib import QuadraticProblem, simulate\n"
-        "simulate(QuadraticProblem.sample(), map_rule())\n"
+        "simulate(QuadraticProblem.sample(), MAP)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -112,7 +108,7 @@ def main() -> None:
         runs["one"].append(
             statistics.median(seconds(lambda: simulate(problem, RULE)) for _ in range(9))
         )
-        runs["map"].append(seconds(lambda: simulate(problem, map_rule())) / SIDE**2)
+        runs["map"].append(seconds(lambda: simulate(problem, MAP)) / SIDE**2)
         runs["least"].append(least_seconds(problem, 1_000, 100))
     slow, one, each, least = (statistics.median(runs[name]) for name in runs)
     ratio_one = statistics.median(s / f for s, f in zip(runs["slow"], runs["one"], strict=True))

@@ -51,9 +51,9 @@ def figure_csv(*axes: "Axes") -> str:
             words = [": ".join(filter(None, titles)), ax.get_xlabel(), ax.get_ylabel()]
             labels, names = _labels(ax), (_names(ax.xaxis), _names(ax.yaxis))
             for artist in ax.get_children():
-                series = labels.get(artist) or _own(artist) or _looks(ax, artist, titles[-1])
                 if artist is ax.patch or artist in (ax.xaxis, ax.yaxis):
                     continue
+                series = labels.get(artist) or _own(artist) or _looks(ax, artist, titles[-1])
                 data = artist.get_transform().contains_branch_seperately(ax.transData)
                 for kind, point in _points(ax, artist):
                     cells = [repr(float(value)) for value in point]
