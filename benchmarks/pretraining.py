@@ -42,7 +42,7 @@ def expect_run(training: Training, rate: float) -> dict[str, float]:
     recorder = Recorder(config, training)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
-        write = (path, "benchmark", 1, 0.0, training, recorder)
+        write = (path, "benchmark", 1, {"seconds": 0.0}, training, recorder)
         checkpoint = _seconds(training, lambda: save_checkpoint(*write))
     validation = _seconds(training, training.validate)
     return {

@@ -11,7 +11,7 @@ in the vocabulary.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -82,15 +82,44 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(H), nn.LayerNorm(H)
         self.drop = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """(B, L, H) -> (B, L, H); `visible` is (B, 1, 1, L), false on padding."""
-        B, L, H = x.size()
-        qkv = self.qkv(x).view(B, L, 3, self.heads, H // self.heads)
+    def forward(self, x: Tensor, places: "Places") -> Tensor:
+        """(N, H) -> (N, H), of the tokens that `places` keeps."""
+        B, L, H = places.B, places.L, x.size(1)
+        qkv = places.spread(self.qkv(x)).view(B, L, 3, self.heads, H // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, L, H / heads)
         dropout = self.dropout if self.training else 0.0
-        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
-        x = self.norm1(x + self.drop(self.out(y.transpose(1, 2).reshape(B, L, H))))
+        y = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=places.visible, dropout_p=dropout
+        )
+        y = places.keep(y.transpose(1, 2).reshape(B, L, H))
+        x = self.norm1(x + self.drop(self.out(y)))
         return self.norm2(x + self.drop(self.feed_forward(x)))
+
+
+class Places:
+    """Where the tokens of B pairs lie among their B L places.
+
+    Attributes:
+        visible: (B, 1, 1, L), false on padding.
+        rows: (N,) int64, the places that are not padding; None to keep all, N = B L.
+    """
+
+    def __init__(self, lengths: Tensor, L: int, packed: bool) -> None:
+        self.B, self.L = lengths.size(0), L
+        visible = torch.arange(L, device=lengths.device) < lengths[:, None]  # (B, L)
+        self.visible = visible[:, None, None, :]
+        self.rows = visible.flatten().nonzero()[:, 0] if packed else None
+
+    def keep(self, x: Tensor) -> Tensor:
+        """(B, L, K) -> (N, K)."""
+        x = x.flatten(0, 1)
+        return x if self.rows is None else x.index_select(0, self.rows)
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(N, K) -> (B, L, K), 0 on padding that was left out."""
+        if self.rows is not None:
+            x = x.new_zeros(self.B * self.L, x.size(1)).index_copy(0, self.rows, x)
+        return x.view(self.B, self.L, -1)
 
 
 class Bert(nn.Module):
@@ -106,23 +135,27 @@ class Bert(nn.Module):
         self.mlm = nn.Sequential(nn.Linear(H, H), nn.ReLU(), nn.LayerNorm(H), nn.Linear(H, V))
         self.nsp = nn.Sequential(nn.Linear(H, H), nn.Tanh(), nn.Linear(H, 2))
 
-    def encode(self, tokens: Tensor, segments: Tensor, lengths: Tensor) -> Tensor:
-        """(B, L), (B, L), (B,) -> (B, L, H)."""
+    def encode(
+        self, tokens: Tensor, segments: Tensor, lengths: Tensor, packed: bool = False
+    ) -> Tensor:
+        """(B, L), (B, L), (B,) -> (B, L, H); `packed` computes nothing for padding."""
         L = tokens.size(1)
+        places = Places(lengths, L, packed)
         x = self.token(tokens) + self.segment(segments) + self.position[:, :L]
-        visible = torch.arange(L, device=tokens.device) < lengths[:, None]  # (B, L)
+        x = places.keep(x)
         for block in self.blocks:
-            x = block(x, visible[:, None, None, :])
-        return x
+            x = block(x, places)
+        return places.spread(x)
 
     def forward(self, batch: Batch) -> Outputs:
         """Scores of the hidden words and of "the second sentence follows the first"."""
         B, P = batch.positions.size()
-        x = self.encode(batch.tokens, batch.segments, batch.lengths)
+        packed = shapes_may_vary(batch.tokens.device)
+        x = self.encode(batch.tokens, batch.segments, batch.lengths, packed)
         rows = torch.arange(B, device=x.device)[:, None].expand(B, P)
         asked = x[rows, batch.positions]  # (B, P, H)
         parts = asked, batch.labels, batch.weights, rows
-        if shapes_may_vary(x.device):  # leave out what has no weight
+        if packed:  # leave out what has no weight
             chosen = batch.weights > 0
             asked, labels, weights, rows = (part[chosen] for part in parts)
         else:
@@ -135,9 +168,39 @@ def shapes_may_vary(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+class InPlaceCrossEntropy(torch.autograd.Function):
+    """`functional.cross_entropy` of each row, which overwrites the scores and then their gradient.
+
+    torch makes four arrays of (K, V), 30 MB each at the paper's sizes; on a CPU, filling them takes
+    as long as a matrix product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, labels: Tensor) -> Tensor:
+        """(K, V), (K,) -> (K,) nats; `scores` must not be read afterwards."""
+        highest = scores.amax(dim=1)
+        told = scores.gather(1, labels[:, None])[:, 0] - highest
+        odds = scores.detach().sub_(highest[:, None]).exp_()
+        total = odds.sum(dim=1)
+        ctx.save_for_backward(odds, total, labels)
+        return total.log() - told
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+        """softmax - 1 at the label, times the gradient of each row."""
+        odds, total, labels = ctx.saved_tensors
+        result = odds.mul_((gradient / total)[:, None])
+        result.scatter_add_(1, labels[:, None], -gradient[:, None])
+        return result, None
+
+
 def losses(outputs: Outputs, batch: Batch) -> tuple[Tensor, Tensor]:
     """Loss in nats of each pair: (B,) summed over its hidden words, (B,) of its next sentence."""
-    each = functional.cross_entropy(outputs.words.float(), outputs.labels, reduction="none")
+    words = outputs.words
+    if words.requires_grad and shapes_may_vary(words.device) and words.dtype == torch.float32:
+        each: Tensor = InPlaceCrossEntropy.apply(words, outputs.labels)  # type: ignore[no-untyped-call]
+    else:
+        each = functional.cross_entropy(words.float(), outputs.labels, reduction="none")
     mlm = each.new_zeros(batch.is_next.size(0))
     mlm = mlm.index_add(0, outputs.rows, each * outputs.weights)
     return mlm, functional.cross_entropy(outputs.following.float(), batch.is_next, reduction="none")

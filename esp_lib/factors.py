@@ -30,6 +30,7 @@ PROBED = (
     "replacement",
     "replacement-beta2-0.8",
 )  # single pairs and embedding rows are followed in these
+PROBE_EPOCHS = {"paper": (6, 10, 15, 28)}  # also in runs that are stopped early
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def base(profile: str) -> "PretrainConfig":
 
     checks.choice("profile", profile, PROFILES)
     if profile == "paper":
-        return PretrainConfig(precision="bfloat16")
+        return PretrainConfig(precision="auto")
     if profile == "cpu":
         return PretrainConfig(
             corpus=CorpusConfig(vocabulary=4000, max_len=48, pairs=6912, valid_pairs=896),
@@ -168,14 +169,14 @@ def make_config(profile: str, factor: Factor, seed: int) -> "PretrainConfig":
     )
     batch_size = config.batch_size * factor.batch
     pairs = config.corpus.pairs // batch_size * batch_size  # an incomplete batch is left out
-    probes = (config.epochs // 2, config.epochs - 2) if factor.name in PROBED else ()
+    probes = PROBE_EPOCHS.get(profile, (config.epochs // 2, config.epochs - 2))
     return replace(
         config,
         corpus=replace(config.corpus, pairs=pairs),
         model=model,
         batch_size=batch_size,
         validate_every=max(1, config.validate_every // factor.batch),
-        probe_epochs=probes,
+        probe_epochs=probes if factor.name in PROBED else (),
         seed=seed,
         **factor.changes,
     )

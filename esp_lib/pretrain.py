@@ -8,6 +8,7 @@ dropout is seeded anew for each, so that a run that was killed and started again
 curve, bit for bit on a CPU. Under `torchrun` each process takes its share of every batch.
 """
 
+import json
 import time
 import zipfile
 from dataclasses import asdict, dataclass, field
@@ -29,7 +30,7 @@ from esp_lib.training import Training
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "sgd")
 SCHEDULES = ("constant", "linear")
 MASKINGS = ("static", "dynamic")
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class PretrainConfig:
     beta2: float = 0.999
     eps: float = 1e-8
     weight_decay: float = 1e-5  # added to the gradient (L2), decoupled with "adamw"
-    precision: str = "float32"  # of matrix products; weights and losses are float32
+    precision: str = "float32"  # of matrix products; weights and losses are float32. "auto" is
+    # bfloat16 on a GPU and float32 on a CPU
     validate_every: int = 50  # steps
     validation_pairs: int = 320  # the same ones each time
     probe_epochs: tuple[int, ...] = ()  # epochs in which single pairs are followed
@@ -111,6 +113,7 @@ def pretrain(
     profile: str = "cpu",
     checkpoint: Path | None = None,
     weights: Path | None = None,
+    as_it_stands: bool = False,
     progress: bool = False,
 ) -> RunRecord:
     """Train once and return what was recorded.
@@ -124,6 +127,8 @@ def pretrain(
             from it. Deleted at the end.
         weights: file for the trained network, written if the run finishes: the `state_dict` of
             `bert.Bert`, on the CPU.
+        as_it_stands: train nothing; return the record of the epochs that the checkpoint holds,
+            with status "stopped" and arrays as long as those epochs. The checkpoint stays.
         progress: show a bar with steps a second and the time left.
 
     Returns:
@@ -132,7 +137,7 @@ def pretrain(
         what was recorded until then, NaN after it.
 
     Raises:
-        ValueError: no such device here, or a checkpoint of another run.
+        ValueError: no such device here, a checkpoint of another run, or none to record.
         FileNotFoundError, ConnectionError: the text cannot be read.
     """
     processes, place = join(check_device(device))
@@ -140,12 +145,29 @@ def pretrain(
     started = time.perf_counter()
     training = Training(config, corpus, place, processes)
     recorder = Recorder(config, training)
-    key = config_key({**asdict(config), "text": corpus.sha256})
+    key = config_key({**asdict(config), "precision": training.precision, "text": corpus.sha256})
     state = load_checkpoint(checkpoint, key) if checkpoint else None
     if state:
         training.load_state(state["training"])
         recorder.load_state(state["recorder"])
     first, before = (state["epoch"], state["seconds"]) if state else (0, 0.0)
+    if as_it_stands:
+        if not state:
+            raise ValueError(f"checkpoint must be there to be recorded, got {checkpoint}")
+        recorder.shorten(first)
+        message = f"the first {first} of {config.epochs} epochs"
+        return _record(
+            config, name, profile, recorder, json.loads(state["made"]), "stopped", message
+        )
+
+    def made_so_far() -> dict[str, Any]:
+        return {
+            **made_by(str(place), before + time.perf_counter() - started),
+            "corpus": corpus.sha256,
+            "processes": processes.count,
+            "precision": training.precision,
+        }
+
     status, message = "finished", ""
     bar = tqdm(
         total=config.steps,
@@ -164,8 +186,8 @@ def pretrain(
                     message = f"the loss was not finite any more in epoch {epoch + 1}"
                     break
                 if checkpoint and processes.first:
-                    seconds = before + time.perf_counter() - started
-                    save_checkpoint(checkpoint, key, epoch + 1, seconds, training, recorder)
+                    made = made_so_far()
+                    save_checkpoint(checkpoint, key, epoch + 1, made, training, recorder)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -175,14 +197,25 @@ def pretrain(
         save_weights(weights, training.network)
     if checkpoint and processes.first:
         checkpoint.unlink(missing_ok=True)
-    made = made_by(str(place), before + time.perf_counter() - started)
+    return _record(config, name, profile, recorder, made_so_far(), status, message)
+
+
+def _record(
+    config: PretrainConfig,
+    name: str,
+    profile: str,
+    recorder: Recorder,
+    made: dict[str, Any],
+    status: str,
+    message: str,
+) -> RunRecord:
     return RunRecord(
         name=name,
         profile=profile,
         seed=config.seed,
         config={**asdict(config), "steps_per_epoch": config.steps_per_epoch},
         arrays=recorder.arrays(),
-        made={**made, "corpus": corpus.sha256, "processes": processes.count},
+        made=made,
         status=status,
         message=message,
     )
@@ -235,17 +268,18 @@ def save_checkpoint(
     path: Path,
     key: str,
     epoch: int,
-    seconds: float,
+    made: dict[str, Any],
     training: Training,
     recorder: Recorder,
 ) -> None:
-    """Write the state of run `key` after `epoch` epochs, all of it or nothing."""
+    """Write the state of run `key` after `epoch` epochs, and what made it: all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     state = {
         "run": key,
         "epoch": epoch,
-        "seconds": seconds,
+        "seconds": made["seconds"],
+        "made": json.dumps(made),  # torch reads no other types than its own and plain ones
         "training": training.state(),
         "recorder": recorder.state(),
     }

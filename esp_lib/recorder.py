@@ -132,6 +132,13 @@ class Recorder:
         if self.config.probe_epochs:
             self._first_norm = state["first_norm"].numpy()
 
+    def shorten(self, epochs: int) -> None:
+        """Keep the first epochs, all of them complete."""
+        steps = epochs * self.config.steps_per_epoch
+        probed = sum(epoch < epochs for epoch in self.config.probe_epochs)
+        lengths = {"pair_loss": probed, "mlm_loss": steps, "nsp_loss": steps}
+        self._logged = {name: values[: lengths[name]] for name, values in self._logged.items()}
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Everything recorded, by name."""
         kinds: dict[str, Any] = {"valid_step": np.int32, "probe_step": np.int32}

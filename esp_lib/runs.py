@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from esp_lib import checks, runfile
 from esp_lib.parameters import PROFILES
 
-STATUSES = ("finished", "diverged", "out of memory")
+STATUSES = ("finished", "stopped", "diverged", "out of memory")
 
 
 class DamagedRecord(ValueError):  # noqa: N818 - named after what it is
@@ -60,7 +60,7 @@ class RunRecord:
             what follows from that, e.g. "steps_per_epoch".
         arrays: what was recorded, of any shapes: bool, integer, float or complex numbers.
         made: the run's circumstances, as JSON can say them: see `made_by`.
-        status: "finished", "diverged" or "out of memory".
+        status: "finished", "stopped" (a part of its epochs), "diverged" or "out of memory".
         message: a remark, e.g. at which step the loss was last finite.
 
     Raises:

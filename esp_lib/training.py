@@ -30,6 +30,7 @@ class Training:
     """Network, optimizer and data of one run; `step` trains on the next batch.
 
     Attributes:
+        precision: "float32" or "bfloat16".
         network: the model.
         optimizer: its optimizer.
         log: (steps_per_epoch, 2) float32 on the device: MLM and NSP loss of this epoch's batches.
@@ -42,6 +43,8 @@ class Training:
         self, config: "PretrainConfig", corpus: Corpus, device: torch.device, processes: Processes
     ) -> None:
         self.config, self.device, self.processes = config, device, processes
+        on_its_own = "bfloat16" if device.type == "cuda" else "float32"
+        self.precision = on_its_own if config.precision == "auto" else config.precision
         steps, B = config.steps_per_epoch, config.batch_size
         torch.manual_seed(config.seed)
         self.network = Bert(config.model).to(device)
@@ -170,7 +173,7 @@ class Training:
         return mask(pairs, self._vocabulary, [self.config.seed, MASK_STREAM, epoch])
 
     def _autocast(self) -> torch.autocast:
-        enabled = self.config.precision == "bfloat16"
+        enabled = self.precision == "bfloat16"
         # without the cache of cast weights, which a captured graph must not keep
         return torch.autocast(
             self.device.type, torch.bfloat16, enabled=enabled, cache_enabled=False

