@@ -28,7 +28,7 @@ CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib
 LOOPS := tests/test_orders.py tests/test_quadratic.py tests/test_probes.py tests/test_theory.py -k twin
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
-.PHONY: help setup setup-dev assets book pdf serve figures carry check test coverage bench mutants links format lock clean distclean
+.PHONY: help setup setup-dev assets book pdf serve figures carry check test coverage bench links format lock clean distclean
 
 help:  ## list these targets
 	@echo "usage: make TARGET [NAME=value ...]"
@@ -131,12 +131,9 @@ coverage: setup-dev assets  ## which lines of esp_lib the tests run; fails under
 	@$(PY) -m coverage report
 
 bench: setup-dev  ## run every benchmark, e.g. the fast simulation against its readable twin
-	@for file in $(filter-out benchmarks/mutants.py,$(wildcard benchmarks/[a-z]*.py)); do \
+	@for file in $(wildcard benchmarks/[a-z]*.py); do \
 	  name=$$(basename "$$file" .py); echo "== benchmarks.$$name"; $(PY) -m "benchmarks.$$name"; \
 	done
-
-mutants: setup-dev  ## which small mistakes in the update rules and in `measure` no test notices
-	@$(PY) -m benchmarks.mutants
 
 format: setup-dev  ## put code and notebooks in the house style
 	@$(VENV)/bin/ruff check --fix .
@@ -149,7 +146,7 @@ lock:  ## rewrite requirements.lock (LOCK_PYTHONS="python3.11 python3.12")
 
 clean:  ## remove what the commands wrote: the book, bundles and caches
 	@echo "== removing _build, book/vendor and caches"
-	@rm -rf _build build book/vendor .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@rm -rf _build build mutants book/vendor .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find . -path ./$(VENV) -prune -o -path ./frontend/node_modules -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +
 
