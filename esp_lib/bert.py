@@ -187,7 +187,7 @@ class InPlaceCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        """softmax - 1 at the label, times the gradient of each row."""
+        """Softmax - 1 at the label, times the gradient of each row."""
         odds, total, labels = ctx.saved_tensors
         result = odds.mul_((gradient / total)[:, None])
         result.scatter_add_(1, labels[:, None], -gradient[:, None])
