@@ -1,8 +1,4 @@
-"""The GPU's kernels: on a GPU or interpreted, against the CPU path, and compiled for sm_90.
-
-What the interpreter does not check is read from the machine code: that no number goes through a
-shorter type, that nothing is fused, and that a lane's state stays in registers.
-"""
+"""The GPU's kernels, on a GPU or interpreted, against the CPU path."""
 
 import os
 import subprocess
@@ -13,7 +9,6 @@ import numpy as np
 import pytest
 from packaging.version import Version
 
-from benchmarks._machine_code import compile_shuffles, compile_steps, least_cycles
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
 from esp_lib.quadratic import make_plan
 from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS, ORDERS_OF
@@ -96,47 +91,3 @@ def test_shuffles_equal_the_cpu_s(from_triton, name):
     size = {"num_functions": n, "epochs": epochs, "batch_size": n}
     expected = [make_order("reshuffle", **size, seed=seed) for seed in seeds]
     assert np.array_equal(from_triton[name], expected)
-
-
-@pytest.fixture(scope="module")
-def _triton_alone():
-    """Triton, where it does not interpret."""
-    pytest.importorskip("triton", reason="Triton is not installed")
-    if os.environ.get("TRITON_INTERPRET") == "1":
-        pytest.skip("Triton interprets, and does not compile")
-
-
-KERNELS = [(1, {}), (64, {}), (8, {"use_max": True}), (8, {"adaptive": False})]
-
-
-@pytest.mark.usefixtures("_triton_alone")
-@pytest.mark.parametrize(("runs", "form"), KERNELS)
-@pytest.mark.parametrize(("dtype", "other"), [("float64", "f32"), ("float32", "f64")])
-def test_machine_code_keeps_the_type_and_the_registers(dtype, other, runs, form):
-    code, _ = compile_steps(dtype, runs, **form)
-    assert f".{other}" not in code.ptx
-    assert "fma." not in code.ptx
-    assert (code.spilled, code.shared) == (0, 0)
-    assert code.registers <= 128  # sixteen programs and more on a multiprocessor
-
-
-@pytest.mark.usefixtures("_triton_alone")
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_counts_of_instructions_are_those_of_the_rule(dtype):
-    sgd, adam = (compile_steps(dtype, 1, adaptive=adaptive)[1].step for adaptive in (False, True))
-    # Two lanes a thread. SGD: scale_m m, shrink x, their difference, m decay1. Adam: s decay2,
-    # root s, plus eps, and a division.
-    assert sgd[dtype] == 2 * 4
-    assert sgd["special"] == 0
-    assert sgd[dtype] + 2 * 3 < adam[dtype] < sgd[dtype] + 2 * 20
-    assert adam["special"] == 2
-    assert 32 * adam["any"] / 128 <= least_cycles(adam) < 40
-
-
-@pytest.mark.usefixtures("_triton_alone")
-def test_swaps_are_in_memory_in_their_order():
-    code = compile_shuffles()
-    assert (code.spilled, code.shared) == (0, 0)  # no lane's row in another thread
-    assert code.registers <= 64
-    moved = [operation[:3] for _, _, operation, _ in code.code if operation[:3] in ("LDG", "STG")]
-    assert moved == ["LDG"] + 2 * ["LDG", "LDG", "STG", "STG"]  # the seed, then two swaps a turn
