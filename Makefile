@@ -6,7 +6,8 @@ PORT ?= 8000
 PROFILE ?=
 DEVICE ?=
 PYTEST_ARGS ?=
-CARRY ?=
+CARRY_PYTHON ?= 3.12
+CARRY_MACHINE ?= x86_64
 LOCK_PYTHONS ?= python3.11 python3.12
 
 SHELL := bash
@@ -96,8 +97,19 @@ serve:  ## serve _build/html on this machine (PORT=8000)
 figures: setup  ## recompute every chapter with papermill into _build/figures (PROFILE=, DEVICE=)
 	@$(PY) tools/run_chapters.py $(if $(PROFILE),-p profile $(PROFILE)) $(if $(DEVICE),-p device $(DEVICE))
 
-carry: setup  ## fetch into carry/ what a GPU machine without a network needs (CARRY="--python 3.12")
-	@$(PY) tools/carry.py pack $(CARRY)
+carry: setup  ## fetch into carry/ what a GPU machine without a network lacks (CARRY_PYTHON=3.12)
+	@rm -rf carry && mkdir -p carry/data
+	@echo "== packages for Python $(CARRY_PYTHON) on $(CARRY_MACHINE): carry/packages"
+	@$(PIP) install --quiet --target carry/packages -c requirements.lock \
+	  --python-version $(CARRY_PYTHON) --implementation cp --only-binary=:all: \
+	  $(foreach tag,manylinux_2_28 manylinux_2_17 manylinux2014,--platform $(tag)_$(CARRY_MACHINE)) \
+	  papermill ipykernel ipywidgets anywidget
+	@rm -rf carry/packages/debugpy* carry/packages/jedi*  # a debugger and completion: 70 MB
+	@for text in wikitext-2 glue; do \
+	  if [ -d "$${ESP_DATA:-}/$$text" ]; then cp -r "$$ESP_DATA/$$text" carry/data/; \
+	  else echo "== without $$text: ESP_DATA names no folder that holds it"; fi; \
+	done
+	@du -sh carry/*
 
 links: setup  ## follow the book's external links
 	@echo "== checking external links: every chapter is executed first"
