@@ -186,7 +186,7 @@ class InPlaceCrossEntropy(torch.autograd.Function):
         return total.log() - told
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """Softmax - 1 at the label, times the gradient of each row."""
         odds, total, labels = ctx.saved_tensors
         result = odds.mul_((gradient / total)[:, None])
