@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +75,7 @@ def measure_paths(
 ) -> list[str]:
     """Lines of a table: runs a second of each path and type, and how far it is from the CPU."""
     problem = QuadraticProblem.sample()
-    size = {"order": "reshuffle", "epochs": 10, "batch_size": 100, "seed": 0}
+    size: dict[str, Any] = {"order": "reshuffle", "epochs": 10, "batch_size": 100, "seed": 0}
     expected = simulate(problem, map_of(side), **size).loss.reshape(side * side, -1)
     plan = make_plan(problem, map_of(side), **size, x0=3.0)
     on_cpu = side * side / seconds(partial(simulate, problem, map_of(side), **size), "cpu")
