@@ -21,8 +21,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks._roofline import synchronize
-from esp_lib.bert import Batch
-from esp_lib.pretrain import PretrainConfig
+from esp_lib.bert.config import PretrainConfig
+from esp_lib.bert.model import Batch
 
 
 def load_script(path: Path) -> ModuleType:

@@ -1,7 +1,7 @@
 """Steps a second: of our training step, of several runs at once, of the published script in turn.
 
-The step is that of `esp_lib.training`, without validation, probes or checkpoints. Times end when
-the device has done the work.
+The step is that of `esp_lib.bert.trainer`, without validation, probes or checkpoints. Times end
+when the device has done the work.
 """
 
 import multiprocessing
@@ -17,10 +17,11 @@ import torch
 
 from benchmarks._published import published_rate
 from benchmarks._roofline import synchronize
-from esp_lib.corpus import CLS, PAD, SEP, Corpus, Pairs, make_corpus
-from esp_lib.pretrain import PretrainConfig, check_device
-from esp_lib.processes import Processes
-from esp_lib.training import Training
+from esp_lib._device import check_device
+from esp_lib.bert.config import PretrainConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP, Corpus, Pairs, make_corpus
+from esp_lib.bert.distributed import Processes
+from esp_lib.bert.trainer import Training
 
 SHORTEST = 17  # tokens in a random pair; their mean length is then WikiText-2's, 53
 
@@ -146,6 +147,6 @@ def _keep_barrier(barrier: "Barrier") -> None:
 
 def _train_beside(config: PretrainConfig, variant: Variant, device: str, timing: Timing):
     if device == "cpu":
-        torch.set_num_threads(1)  # as in `factors.train_job`
+        torch.set_num_threads(1)  # as in `ablations.train_job`
     training = prepare(config, variant, random_corpus(config), check_device(device))
     return run_steps(training, timing, _barrier)

@@ -6,7 +6,7 @@ rate, and at least the time of its memory traffic at the machine's bandwidth. Pe
 are those of their data sheets, without sparsity (https://www.nvidia.com/en-us/data-center/h100/ and
 .../h200/); any other device is measured.
 
-Symbols as in `esp_lib.bert`: B pairs of L tokens, K predictions, hidden H, feed-forward F,
+Symbols as in `esp_lib.bert.model`: B pairs of L tokens, K predictions, hidden H, feed-forward F,
 vocabulary V, N blocks.
 """
 
@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 import torch
 
-from esp_lib.bert import count_parameters
-from esp_lib.pretrain import PretrainConfig
+from esp_lib.bert.config import PretrainConfig, count_parameters
 
 
 class Peak(NamedTuple):

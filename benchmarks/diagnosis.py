@@ -2,7 +2,7 @@
 
 Run with `python -m benchmarks.diagnosis`; it prints the tables, writes them to
 `benchmarks/diagnosis.md`, and records each diagnosis in `results/diagnosis.npz`, which chapter 8
-shows. The logs are those of `esp_lib.synthetic_logs.draw`: 6 to 200 points an epoch, 3 to 40
+shows. The logs are those of `esp_lib.diagnosis.synthetic.draw`: 6 to 200 points an epoch, 3 to 40
 epochs, five kinds of noise, six trends, logging intervals that need not divide the epoch, points
 that are means or single steps. Every log is diagnosed twice, with its epoch length given and with
 it withheld.
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.diagnose import VERDICTS, diagnose
-from esp_lib.diagnose_causes import CAUSES
-from esp_lib.diagnose_trial import (
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.trial import (
     EACH,
     FIRST,
     LABELS,
@@ -29,8 +29,9 @@ from esp_lib.diagnose_trial import (
     save_trial,
     trial_path,
 )
-from esp_lib.logs import parse_log
-from esp_lib.runs import made_by
+from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.logs.read import parse_log
+from esp_lib.records.record import made_by
 
 ROWS = 1_000_000
 

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.diagnose import diagnose
-from esp_lib.diagnose_report import as_json
-from esp_lib.logs import LogError, parse_log
-from esp_lib.synthetic_formats import corpus, csv_text
-from esp_lib.synthetic_logs import RIGHT, draw
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.diagnosis.diagnosis import diagnose
+from esp_lib.diagnosis.report import as_json
+from esp_lib.diagnosis.synthetic import RIGHT, draw
+from esp_lib.diagnosis.synthetic_files import corpus, csv_text
+from esp_lib.logs.read import LogError, parse_log
 from tests.page_worker import close, page_answers
 from tests.test_logs_js import mangled
 

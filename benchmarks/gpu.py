@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from benchmarks._roofline import synchronize
 from esp_lib import Adam, QuadraticProblem, simulate
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.quadratic import Plan, make_plan
-from esp_lib.quadratic_torch import run_on_torch
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.quadratic._torch import run_on_torch
+from esp_lib.quadratic.plan import Plan, make_plan
 
 PAGE = Path(__file__).with_name("gpu.md")
 SIDE = 64  # of the (beta2, eps) map
@@ -102,7 +103,7 @@ def main() -> None:
     if not torch.cuda.is_available():
         print("torch finds no GPU: nothing was measured.")
         return
-    from esp_lib.quadratic_triton import run_on_triton
+    from esp_lib.quadratic._triton import run_on_triton
 
     made = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from esp_lib import QuadraticProblem, make_order, simulate
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.comparison import CONTENDERS
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.comparison.contenders import CONTENDERS
 from tests import reference
 
 ROUNDS = 3

@@ -2,10 +2,11 @@
 
 Run with `python -m benchmarks.pretraining [--device cuda] [--published PATH/bert.py]`; it prints
 its tables and writes them into the device's section of `benchmarks/pretraining.md`. The training
-step is that of `esp_lib.training` at the paper's sizes, on WikiText-2 if ESP_DATA names a folder
-that holds it, else on random pairs of the same shape. The published script (ESP_PUBLISHED_BERT, or
-`--published`) trains on the same pairs in turn with ours. On a CPU the defaults take a minute or
-two; on a GPU every precision is timed with the step captured as a CUDA graph and without.
+step is that of `esp_lib.bert.trainer` at the paper's sizes, on WikiText-2 if ESP_DATA names a
+folder that holds it, else on random pairs of the same shape. The published script
+(ESP_PUBLISHED_BERT, or `--published`) trains on the same pairs in turn with ours. On a CPU the
+defaults take a minute or two; on a GPU every precision is timed with the step captured as a CUDA
+graph and without.
 """
 
 import argparse
@@ -24,11 +25,14 @@ from typing import Any
 from benchmarks._published import load_script
 from benchmarks._rates import ON_CPU, Timing, Variant, at_once, find_pairs, in_turn, prepare
 from benchmarks._roofline import Peak, find_peak, least_seconds, step_bytes, step_flops, synchronize
-from esp_lib import checks, factors
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.pretrain import PretrainConfig, check_device, save_checkpoint
-from esp_lib.recorder import Recorder
-from esp_lib.training import Training
+from esp_lib import _checks
+from esp_lib._device import check_device, device_name
+from esp_lib._environment import commit, versions
+from esp_lib.bert import ablations
+from esp_lib.bert.checkpoint import save_checkpoint
+from esp_lib.bert.config import PretrainConfig
+from esp_lib.bert.recorder import Recorder
+from esp_lib.bert.trainer import Training
 
 TABLE = Path(__file__).with_suffix(".md")
 
@@ -77,7 +81,7 @@ def sweep_runs(config: PretrainConfig, told: float) -> tuple[int, float]:
     def flops(c: PretrainConfig) -> float:
         return c.steps * step_flops(c, told * c.batch_size / config.batch_size)
 
-    jobs = factors.jobs("paper")
+    jobs = ablations.jobs("paper")
     return len(jobs), sum(flops(job.config) for job in jobs) / flops(config)
 
 
@@ -100,10 +104,10 @@ def measure(
         peak: of the device; by default from its data sheet, or measured.
         config: the run; by default the baseline of profile "paper".
     """
-    config = config or factors.base("paper")
-    checks.integer("repeats", timing.repeats, low=1)
+    config = config or ablations.base("paper")
+    _checks.integer("repeats", timing.repeats, low=1)
     longest = config.steps_per_epoch - timing.warm_up
-    checks.integer("steps", timing.steps, low=1, high=longest)
+    _checks.integer("steps", timing.steps, low=1, high=longest)
     place = check_device(device)
     script = load_script(published.resolve()) if published else None
     on_gpu = place.type == "cuda"

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib.chapter import commit, device_name
-from esp_lib.probes import Probes, probe
+from esp_lib._device import device_name
+from esp_lib._environment import commit
+from esp_lib.quadratic.probes import Probes, probe
 from tests.test_probes import slow_probe
 
 EPOCHS = 7

@@ -27,9 +27,11 @@ from pathlib import Path
 import numpy as np
 
 from esp_lib import Adam, QuadraticProblem, measure, simulate
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.runs import RunRecord, save
-from esp_lib.sweeps import Job, process_pool, sweep
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.records.record import RunRecord
+from esp_lib.records.store import save
+from esp_lib.records.sweeps import Job, process_pool, sweep
 
 DEVICES = (1, 8, 100)
 WATTS = 700  # the most that an H200 SXM takes, NVIDIA's data sheet

@@ -28,8 +28,9 @@ import numpy as np
 
 from benchmarks.gpu import map_of
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib.chapter import commit, device_name, versions
-from esp_lib.kernel import BLOCK
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+from esp_lib.quadratic._numba import BLOCK
 from tests import reference
 
 ROUNDS = 5

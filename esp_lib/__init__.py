@@ -5,22 +5,18 @@ Oscillations in Adam and Other Optimizers", Neural Processing Letters 57(3), 202
 doi 10.1007/s11063-025-11776-4.
 """
 
-from esp_lib.curve import Curve
-from esp_lib.optimizers import (
-    SGD,
-    Adagrad,
-    Adam,
-    AdamW,
-    AMSGrad,
-    NAdam,
-    Nesterov,
-    Optimizer,
-    RMSProp,
-)
-from esp_lib.optimizers_other import Adafactor, AdafactorMatrix, AdamMini, Lion, ScheduleFreeAdamW
-from esp_lib.orders import make_order
-from esp_lib.quadratic import QuadraticProblem, simulate
-from esp_lib.sawtooth import Sawtooth, measure
+from esp_lib.optimizers.adam import Adam, AdamW, AMSGrad, NAdam
+from esp_lib.optimizers.adaptive import Adagrad, RMSProp
+from esp_lib.optimizers.base import Optimizer
+from esp_lib.optimizers.lion import Lion
+from esp_lib.optimizers.memory_efficient import Adafactor, AdafactorMatrix, AdamMini
+from esp_lib.optimizers.schedule_free import ScheduleFreeAdamW
+from esp_lib.optimizers.sgd import SGD, Nesterov
+from esp_lib.quadratic.problem import QuadraticProblem
+from esp_lib.quadratic.simulation import simulate
+from esp_lib.sampling.orders import make_order
+from esp_lib.sawtooth.curve import Curve
+from esp_lib.sawtooth.measurement import Sawtooth, measure
 
 __version__ = "0.1.0"
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from esp_lib.parameters import PROFILES
+from esp_lib.records.record import PROFILES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -80,32 +80,34 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from esp_lib import runs_command
-    from esp_lib.runs import results_folder
+    from esp_lib.records import command
+    from esp_lib.records.store import results_folder
 
     folder = options.folder or results_folder()
     if options.action == "show":
-        return runs_command.show_run(folder, options.label, options.profile)
+        return command.show_run(folder, options.label, options.profile)
     if options.action == "verify":
-        return runs_command.verify_runs(folder, options.profile)
-    return runs_command.list_runs(folder, options.profile)
+        return command.verify_runs(folder, options.profile)
+    return command.list_runs(folder, options.profile)
 
 
 def _train(options: argparse.Namespace) -> int:
-    from esp_lib import episodes, factors, maps
-    from esp_lib.checks import choice
-    from esp_lib.sweeps import SweepError
+    from esp_lib._checks import choice
+    from esp_lib.bert import ablations
+    from esp_lib.finetuning import studies
+    from esp_lib.maps import recorded
+    from esp_lib.records.sweeps import SweepError
 
-    pretrained = list(dict.fromkeys(job.name for job in factors.jobs(options.profile)))
-    finetuned = list(dict.fromkeys(job.name for job in episodes.jobs(options.profile)))
-    mapped = [job.name for job in maps.jobs(options.profile)]
+    pretrained = list(dict.fromkeys(job.name for job in ablations.jobs(options.profile)))
+    finetuned = list(dict.fromkeys(job.name for job in studies.jobs(options.profile)))
+    mapped = [job.name for job in recorded.jobs(options.profile)]
     try:
         for name in options.name:
             choice("name", name, [*pretrained, *finetuned, *mapped])
         for known, get in (
-            (pretrained, factors.get_runs),
-            (finetuned, episodes.get_episodes),
-            (mapped, maps.get_maps),
+            (pretrained, ablations.get_runs),
+            (finetuned, studies.get_episodes),
+            (mapped, recorded.get_maps),
         ):
             names = [name for name in known if name in options.name or not options.name]
             if names:

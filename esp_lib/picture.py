@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esp_lib import figures
-from esp_lib.optimizers import Adam
-from esp_lib.quadratic import QuadraticProblem, simulate
+from esp_lib.optimizers.adam import Adam
+from esp_lib.quadratic.problem import QuadraticProblem
+from esp_lib.quadratic.simulation import simulate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

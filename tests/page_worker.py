@@ -6,7 +6,7 @@ import math
 import subprocess
 from pathlib import Path
 
-from esp_lib.diagnose_report import words
+from esp_lib.diagnosis.wording import words
 from esp_lib.widgets._assets import bundle
 
 SCRIPT = Path(__file__).parent / "js" / "your_run.mjs"
@@ -19,7 +19,7 @@ def page_answers(node, folder, jobs):
          "read": read, "stepsPerEpoch": steps, "words": words()}
         for data, read, steps in jobs
     ]  # fmt: skip
-    (folder / "worker.js").write_text(bundle("your_run_worker.js"), encoding="utf-8")
+    (folder / "worker.js").write_text(bundle("widgets/your_run/worker.js"), encoding="utf-8")
     (folder / "jobs.json").write_text(json.dumps(rows), encoding="utf-8")
     files = [folder / name for name in ("worker.js", "jobs.json", "answers.json")]
     done = subprocess.run([node, SCRIPT, *files], capture_output=True, text=True, check=False)

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from esp_lib import pretrain as pretraining
-from esp_lib.bert import BertConfig
-from esp_lib.corpus import CLS, PAD, SEP, Corpus, CorpusConfig, Pairs, mask
-from esp_lib.orders import make_order
-from esp_lib.pretrain import PretrainConfig
-from esp_lib.training import Training
+from esp_lib.bert import pretraining as pretraining
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP, Corpus, Pairs, mask
+from esp_lib.bert.trainer import Training
+from esp_lib.sampling.orders import make_order
 
 VOCABULARY = 300
 
@@ -224,7 +223,7 @@ def make_optimizer(config: PretrainConfig, parameters: list[torch.Tensor]) -> An
 
 def initial_parameters(config: PretrainConfig) -> dict[str, torch.Tensor]:
     """Those that `pretrain` starts from."""
-    from esp_lib.processes import Processes
+    from esp_lib.bert.distributed import Processes
 
     made = Training(config, random_corpus(config.corpus), torch.device("cpu"), Processes())
     return {name: value.detach().clone() for name, value in made.network.named_parameters()}

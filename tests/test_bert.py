@@ -6,20 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from esp_lib import bert as bert_module
-from esp_lib.bert import (
-    SMALL,
-    TINY,
-    Batch,
-    Bert,
-    BertConfig,
-    Outputs,
-    count_parameters,
-    losses,
-    right,
-)
-from esp_lib.corpus import mask
-from esp_lib.training import cut, on_device
+from esp_lib.bert import model as bert_module
+from esp_lib.bert.config import SMALL, BertConfig, count_parameters
+from esp_lib.bert.corpus import mask
+from esp_lib.bert.model import Batch, Bert, Outputs, losses, right
+from esp_lib.bert.trainer import cut, on_device
 from tests.pretraining import VOCABULARY, network_losses, network_outputs, random_pairs
 
 CPU = torch.device("cpu")
@@ -70,7 +61,7 @@ def paper_shapes(V: int, H: int, ff: int, blocks: int, positions: int) -> list[t
 @pytest.mark.parametrize(
     ("config", "count"),
     [
-        (TINY, 16_833_330),
+        (BertConfig(), 16_833_330),
         (SMALL, 71_704_370),
         (LITTLE, None),
         (BertConfig(500, 8, 8, 1, 1), None),
@@ -91,7 +82,7 @@ def test_the_paper_s_parameters(config, count):
 
 
 def test_the_paper_s_sizes():
-    assert BertConfig(30_000, 256, 512, 2, 2, 0.1, 1000) == TINY
+    assert BertConfig(30_000, 256, 512, 2, 2, 0.1, 1000) == BertConfig()
     assert BertConfig(30_000, 768, 1024, 6, 6, 0.2, 1000) == SMALL
 
 
@@ -118,7 +109,7 @@ def test_embeddings_start_as_standard_normal():
 )
 def test_impossible_sizes_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(TINY, **change)
+        replace(BertConfig(), **change)
 
 
 # ---------------------------------------------------------------------------------------- output

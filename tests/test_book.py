@@ -11,8 +11,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from esp_lib import episodes, factors
-from esp_lib.runs import load, load_folder
+from esp_lib.bert import ablations
+from esp_lib.finetuning import studies
+from esp_lib.records.store import load, load_folder
 from tests.conftest import ROOT
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.ipynb"))
@@ -137,9 +138,9 @@ def test_a_chapter_names_the_record_that_it_misses(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "jobs"),
     [
-        ("02_phenomenon", [job for job in factors.jobs("cpu") if job.name == "baseline"]),
-        ("03_factors", factors.jobs("cpu")),
-        ("07_epochs_and_seeds", [episodes.pretraining_job("cpu"), *episodes.jobs("cpu")]),
+        ("02_phenomenon", [job for job in ablations.jobs("cpu") if job.name == "baseline"]),
+        ("03_factors", ablations.jobs("cpu")),
+        ("07_epochs_and_seeds", [studies.pretraining_job("cpu"), *studies.jobs("cpu")]),
     ],
 )
 def test_recorded_chapters_say_what_made_each_run(built_book, name, jobs):

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib.budget import (
+from esp_lib.finetuning.early_stopping import (
     Plan,
     best_plan,
     binomials,
@@ -26,7 +26,7 @@ from esp_lib.budget import (
 )
 from esp_lib.published import FINETUNING_SEEDS, finetuning_scores
 from esp_lib.widgets import BudgetExplorer
-from tests.test_widgets import module, run_node
+from tests.node import module, run_node
 
 
 def synthetic(size=100, points=30, *, examples=872, seed=0, failing=0.2):
@@ -287,7 +287,7 @@ def test_front_end_computes_as_the_library(node, tmp_path):
         budget_jobs += [[k, b] for b in ((1, 2.5, min(10, size)) if size < 625 else (3,))]
     jobs = {"tasks": data, "plans": plan_jobs, "budgets": budget_jobs, "examples": example_jobs}
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "budget.js")
+    module(tmp_path, "widgets/budget.js")
     found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
     for score, task in zip(found["score"], own, strict=True):
         assert np.array_equal(np.reshape(score, task.loss.shape), task.score)
@@ -320,7 +320,7 @@ def test_front_end_answers_at_once(node, tmp_path):
         "examples": [],
     }
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "budget.js")
+    module(tmp_path, "widgets/budget.js")
     found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
     assert np.median([ms for _, ms in found["plans"]]) < 50
     assert max(ms for _, ms in found["budgets"]) < 3000

@@ -6,7 +6,7 @@ import re
 import pytest
 from ipywidgets.embed import embed_data
 
-from esp_lib.budget import compare
+from esp_lib.finetuning.early_stopping import compare
 from esp_lib.widgets import BudgetExplorer
 from tests.browsing import drawing, explorer, field, state, type_in, wait_for
 from tests.conftest import ROOT, require

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from esp_lib import Adam, RMSProp
-from esp_lib.chapter import Chapter, commit, rounded, table
-from esp_lib.parameters import SCHEMAS, check_parameters
+from esp_lib._environment import commit
+from esp_lib.notebook.chapter import Chapter
+from esp_lib.notebook.page import rounded, table
+from esp_lib.notebook.parameters import SCHEMAS, check_parameters
 from esp_lib.published import quadratic_runs, rows
 from tests.conftest import ROOT
 

@@ -13,7 +13,7 @@ import nbformat
 import pytest
 import yaml
 
-from esp_lib.ledger import book_fingerprint, read_notebook
+from esp_lib.notebook.ledger import book_fingerprint, read_notebook
 from tests.conftest import CHROMIUM, ROOT
 from tests.test_ledger import notebook
 
@@ -92,8 +92,10 @@ def test_entries_link_to_the_chapter_and_to_the_reference(small_book):
     for name in ("claim-a", "fig-a"):
         assert f'href="01_ran.html#{name}"' in page
         assert f'id="{name}"' in chapter
-    assert 'href="api.html#esp_lib.quadratic.simulate"' in page
-    assert 'id="esp_lib.quadratic.simulate"' in (small_book / "book/api.html").read_text()
+    assert 'href="api.html#esp_lib.quadratic.simulation.simulate"' in page
+    assert (
+        'id="esp_lib.quadratic.simulation.simulate"' in (small_book / "book/api.html").read_text()
+    )
 
 
 def test_figures_offer_the_numbers_that_are_fingerprinted(small_book):

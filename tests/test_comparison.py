@@ -7,18 +7,10 @@ import pytest
 from scipy import optimize, stats
 
 from esp_lib import SGD, Adam, Lion, QuadraticProblem, RMSProp, make_order, measure, simulate
-from esp_lib.comparison import (
-    CONTENDERS,
-    FINER,
-    FLOOR,
-    RATES,
-    TUNING_SEEDS,
-    Study,
-    interval,
-    lowest_loss,
-)
-from esp_lib.comparison_figures import Dot, against_rate, rows
-from esp_lib.optimizers_parts import PARTS, AdamUncorrected, AdamUndivided, without
+from esp_lib.comparison.contenders import CONTENDERS
+from esp_lib.comparison.figures import Dot, against_rate, rows
+from esp_lib.comparison.study import FINER, FLOOR, RATES, TUNING_SEEDS, Study, interval, lowest_loss
+from esp_lib.optimizers.ablated_adam import PARTS, AdamUncorrected, AdamUndivided, without
 from tests import reference
 
 SMALL = Study(epochs=4, num_seeds=3, num_functions=200, batch_size=20)

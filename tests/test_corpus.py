@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from esp_lib import corpus as corpus_module
-from esp_lib.corpus import (
+from esp_lib.bert import corpus as corpus_module
+from esp_lib.bert.config import CorpusConfig
+from esp_lib.bert.corpus import (
     CLS,
     MASK,
     PAD,
@@ -20,7 +21,6 @@ from esp_lib.corpus import (
     SPECIAL,
     UNK,
     Corpus,
-    CorpusConfig,
     Pairs,
     make_corpus,
     make_pairs,
@@ -347,7 +347,7 @@ def test_masks_follow_from_their_seed(pairs):
 
 
 def test_the_embedded_text_suffices_for_the_quick_profile():
-    from esp_lib.factors import base
+    from esp_lib.bert.ablations import base
 
     config = base("quick").corpus
     made = make_corpus(config)

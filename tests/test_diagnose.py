@@ -14,18 +14,19 @@ import numpy as np
 import pytest
 
 from esp_lib import Adam, QuadraticProblem, measure, simulate
-from esp_lib import diagnose_signs as signs
-from esp_lib.diagnose import VERDICTS, diagnose
-from esp_lib.diagnose_causes import CAUSES
-from esp_lib.diagnose_command import EXIT, main
-from esp_lib.diagnose_grid import arrange, coarsen, tooth_of
-from esp_lib.diagnose_period import find_period
-from esp_lib.diagnose_report import ADVICE, as_json, as_text
-from esp_lib.diagnose_trial import MIN_POINTS, load_trial, run_trial, save_trial, trial_path
-from esp_lib.diagnose_validation import overfitting
-from esp_lib.logs import LogError, parse_log, read_log
-from esp_lib.synthetic_formats import corpus as write_corpus
-from esp_lib.synthetic_logs import RIGHT, as_log, draw, make, smooth
+from esp_lib.diagnosis import features as signs
+from esp_lib.diagnosis.command import EXIT, main
+from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
+from esp_lib.diagnosis.overfitting import overfitting
+from esp_lib.diagnosis.period import find_period
+from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make, smooth
+from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
+from esp_lib.diagnosis.trial import MIN_POINTS, load_trial, run_trial, save_trial, trial_path
+from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.diagnosis.wording import ADVICE
+from esp_lib.logs.read import LogError, parse_log, read_log
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 
@@ -369,7 +370,7 @@ def test_command_refuses_in_one_line(tmp_path, capsys):
 
 
 def test_command_documents_its_exit_status_and_reads_standard_input(corpus):
-    command = [sys.executable, "-W", "error", "-m", "esp_lib.diagnose_command"]
+    command = [sys.executable, "-W", "error", "-m", "esp_lib.diagnosis.command"]
     asked = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
     assert "exit status: 0 sawtooth, 1 none, 3 cannot tell, 2 wrong use" in asked.stdout
     data = (corpus[0] / "metrics.csv").read_bytes()
@@ -446,7 +447,7 @@ def test_a_million_rows_take_seconds():
 
 
 def test_a_pattern_without_end_ends_in_a_message(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("esp_lib.diagnose_command.PATTERN_SECONDS", 0.2)
+    monkeypatch.setattr("esp_lib.diagnosis.command.PATTERN_SECONDS", 0.2)
     log = tmp_path / "train.log"
     log.write_text("a" * 60 + "!\n")
     start = time.perf_counter()

@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from esp_lib.diagnose import VERDICTS, Diagnosis, diagnose
-from esp_lib.diagnose_causes import CAUSES
-from esp_lib.diagnose_report import as_text, words
-from esp_lib.logs import Log, read_log
-from esp_lib.synthetic_formats import corpus
-from esp_lib.synthetic_logs import RIGHT, as_log, draw, make
+from esp_lib.diagnosis.diagnosis import VERDICTS, Diagnosis, diagnose
+from esp_lib.diagnosis.report import as_text
+from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make
+from esp_lib.diagnosis.synthetic_files import corpus
+from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.diagnosis.wording import words
+from esp_lib.logs.read import Log, read_log
 from esp_lib.widgets._assets import bundle
+from tests.node import module, run_node
 from tests.test_logs_js import CHOICES, as_json
-from tests.test_widgets import module, run_node
 
-SCRIPTS = ("diagnose.js", "diagnose_report.js", "logs.js")
+SCRIPTS = ("diagnosis/diagnosis.js", "diagnosis/report.js", "logs/read.js")
 
 
 def in_node(node, folder, jobs):
@@ -182,7 +183,7 @@ def test_files_get_the_same_diagnosis_on_the_whole_path(node, tmp_path):
 
 
 def test_wrong_epoch_lengths_are_refused(node, tmp_path):
-    module(tmp_path, "diagnose.js")
+    module(tmp_path, "diagnosis/diagnosis.js")
     lengths = [0, -3, 0.5, math.inf, 1e-7]
     code = """import(process.argv[1]).then(({ diagnose }) => {
       for (const length of [0, -3, 0.5, Infinity, 1e-7]) {
@@ -200,7 +201,7 @@ def test_wrong_epoch_lengths_are_refused(node, tmp_path):
 
 def test_the_diagnosis_is_one_bundle(node, tmp_path):
     path = tmp_path / "bundle.mjs"
-    path.write_text(f"{bundle('diagnose.js')}\nconsole.log(typeof diagnose);", "utf-8")
+    path.write_text(f"{bundle('diagnosis/diagnosis.js')}\nconsole.log(typeof diagnose);", "utf-8")
     done = subprocess.run([node, path], capture_output=True, text=True, check=False)
     assert done.stdout.split() == ["function"], done.stderr
 
@@ -212,7 +213,7 @@ def test_students_t(node, tmp_path):
     at += [-t for t in at]
     levels = [0.5, 0.3, 0.1, 0.025, 0.01, 1e-3, 1e-6, 1e-12, 0.9, 0.999]
     text = run_node(
-        node, "student_t.mjs", module(tmp_path, "student_t.js"),
+        node, "student_t.mjs", module(tmp_path, "sawtooth/student_t.js"),
         *map(json.dumps, (freedoms, at, levels)),
     )  # fmt: skip
     found = json.loads(text)
@@ -230,7 +231,7 @@ def test_students_t(node, tmp_path):
 
 @pytest.mark.timing
 def test_a_million_points_take_seconds(node, tmp_path):
-    module(tmp_path, "diagnose.js")
+    module(tmp_path, "diagnosis/diagnosis.js")
     code = """import(process.argv[1]).then(({ diagnose }) => {
       const steps = Float64Array.from({ length: 1e6 }, (_, i) => i + 1);
       const noise = (i) => Math.sqrt(12) * (((i * 0.6180339887498949 + 7e-7 * i * i) % 1) - 0.5);

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import esp_lib
-from esp_lib import Curve, QuadraticProblem, diagnose, logs, measure, simulate
+from esp_lib import Curve, QuadraticProblem, measure, simulate
+from esp_lib.diagnosis import diagnosis
+from esp_lib.logs import read
 from tests.conftest import ROOT
 
 MODULES = sorted(
@@ -45,7 +47,7 @@ def test_examples_say_what_happens(name):
 
 @pytest.mark.parametrize(
     "thing",
-    [QuadraticProblem, simulate, measure, Curve.every, logs.read_log, diagnose.diagnose],
+    [QuadraticProblem, simulate, measure, Curve.every, read.read_log, diagnosis.diagnose],
     ids=lambda thing: thing.__qualname__,
 )
 def test_the_main_names_have_an_example(thing):
@@ -71,11 +73,11 @@ def as_text(signature):
 
 
 def test_the_reference_is_in_the_book(built_book):
-    from esp_lib.ledger import trace
+    from esp_lib.notebook.ledger import trace
 
-    curve = as_text(signatures(built_book, "problem")["esp_lib.curve.Curve"])
+    curve = as_text(signatures(built_book, "problem")["esp_lib.sawtooth.curve.Curve"])
     assert "loss: NDArray[float64]" in curve.replace("numpy.", "")
-    assert f"esp_lib.lineage.{trace.__name__}" in signatures(built_book, "book")
+    assert f"esp_lib.notebook.lineage.{trace.__name__}" in signatures(built_book, "book")
 
 
 def test_every_public_function_and_class_is_in_the_reference(built_book):
@@ -86,7 +88,7 @@ def test_every_public_function_and_class_is_in_the_reference(built_book):
         for node in ast.parse(Path(source).read_text("utf8")).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 written.add(f"{name}.{node.name}")
-    assert {"esp_lib.corpus.make_corpus", "esp_lib.theory_kernel.follow"} < written
+    assert {"esp_lib.bert.corpus.make_corpus", "esp_lib.theory._numba.follow"} < written
     assert written - set(signatures(built_book)) == set()
 
 
@@ -94,11 +96,11 @@ def test_signatures_are_written_as_in_the_code(built_book):
     found = {name: as_text(one) for name, one in signatures(built_book).items()}
     marks = ("~", "<factory>", "built-in function", "_NestedSequence", " at 0x")
     assert [name for name, text in found.items() if any(mark in text for mark in marks)] == []
-    assert "report: Callable[[str], object] = print" in found["esp_lib.sweeps.sweep"]
-    assert "corpus: CorpusConfig = CorpusConfig()" in found["esp_lib.pretrain.PretrainConfig"]
-    assert "order: str | ArrayLike = 'reshuffle'" in found["esp_lib.quadratic.simulate"]
-    head = signatures(built_book, "records")["esp_lib.sweeps.sweep"]
-    assert 'href="#esp_lib.sweeps.Job"' in head
+    assert "report: Callable[[str], object] = print" in found["esp_lib.records.sweeps.sweep"]
+    assert "corpus: CorpusConfig = CorpusConfig()" in found["esp_lib.bert.config.PretrainConfig"]
+    assert "order: str | ArrayLike = 'reshuffle'" in found["esp_lib.quadratic.simulation.simulate"]
+    head = signatures(built_book, "records")["esp_lib.records.sweeps.sweep"]
+    assert 'href="#esp_lib.records.sweeps.Job"' in head
 
 
 @pytest.fixture
@@ -120,8 +122,8 @@ def test_docstrings_become_restructured_text(esp_api):
 
 
 def test_fields_are_described_by_their_comments(esp_api):
-    from esp_lib.quadratic import Plan
-    from esp_lib.sawtooth import Sawtooth
+    from esp_lib.quadratic.plan import Plan
+    from esp_lib.sawtooth.measurement import Sawtooth
 
     assert esp_api.field_notes(Sawtooth)["drop_error"] == "its standard error"
     lines = ["What it was asked for."]

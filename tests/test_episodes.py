@@ -6,23 +6,25 @@ import numpy as np
 import pytest
 
 from esp_lib import __main__ as command
-from esp_lib import episodes, factors, sweeps
-from esp_lib.episodes import SEEDS, get_episodes, jobs, pretraining, studies, weights_path
-from esp_lib.parameters import PROFILES
-from esp_lib.runfile import as_mapping
-from esp_lib.runs import RunRecord, save
+from esp_lib.bert import ablations
+from esp_lib.finetuning import studies
+from esp_lib.finetuning.studies import SEEDS, get_episodes, jobs, pretraining, weights_path
+from esp_lib.records import sweeps
+from esp_lib.records.npz import as_mapping
+from esp_lib.records.record import PROFILES, RunRecord
+from esp_lib.records.store import save
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_crossed_study_has_all_seeds_of_its_profile(profile):
     inits, orders = SEEDS[profile]
-    for name in studies(profile, "crossed"):
+    for name in studies.studies(profile, "crossed"):
         runs = [job for job in jobs(profile) if job.name == name]
         assert [job.seed for job in runs] == list(range(inits))
         assert {job.config.order_seeds for job in runs} == {orders}
         assert {job.config.pretraining for job in runs} == {pretraining(profile)}
     names = {job.name for job in jobs(profile)}
-    kinds = [set(studies(profile, kind)) for kind in ("crossed", "epochs", "sizes")]
+    kinds = [set(studies.studies(profile, kind)) for kind in ("crossed", "epochs", "sizes")]
     assert set.union(*kinds) == names
     assert sum(map(len, kinds)) == len(names)
 
@@ -30,7 +32,7 @@ def test_every_crossed_study_has_all_seeds_of_its_profile(profile):
 def test_a_reader_finds_at_least_five_by_five_on_a_cpu_and_25_by_25_on_a_gpu():
     assert min(SEEDS["cpu"]) >= 5
     assert SEEDS["paper"] == (25, 25)
-    assert set(studies("cpu", "crossed")) == {"sst2", "cola", "rte"}
+    assert set(studies.studies("cpu", "crossed")) == {"sst2", "cola", "rte"}
 
 
 def test_one_and_two_epochs_differ_in_nothing_else():
@@ -45,9 +47,9 @@ def test_one_and_two_epochs_differ_in_nothing_else():
 @pytest.mark.parametrize("profile", PROFILES)
 def test_words_about_a_profile_name_its_numbers(profile):
     inits, orders = SEEDS[profile]
-    assert f"{inits} initializations by {orders} data orders" in episodes.describe(profile)
-    assert f"{pretraining(profile).model.hidden} hidden units" in episodes.describe(profile)
-    assert "million parameters" in episodes.differences(profile)
+    assert f"{inits} initializations by {orders} data orders" in studies.describe(profile)
+    assert f"{pretraining(profile).model.hidden} hidden units" in studies.describe(profile)
+    assert "million parameters" in studies.differences(profile)
 
 
 def record(job) -> RunRecord:
@@ -78,8 +80,8 @@ def trained(tmp_path, monkeypatch):
         labels.append(job.label)
         return record(job)
 
-    monkeypatch.setattr(episodes, "pretrain_job", pretrain_job)
-    monkeypatch.setattr(episodes, "train_job", train_job)
+    monkeypatch.setattr(studies, "pretrain_job", pretrain_job)
+    monkeypatch.setattr(studies, "train_job", train_job)
     monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
 
@@ -114,7 +116,7 @@ def test_recorded_profiles_are_read_without_weights(tmp_path, trained):
 
 def test_one_command_trains_pretraining_and_finetuning(monkeypatch, capsys):
     asked = []
-    for module, name in ((factors, "get_runs"), (episodes, "get_episodes")):
+    for module, name in ((ablations, "get_runs"), (studies, "get_episodes")):
         monkeypatch.setattr(
             module, name, lambda profile, names, name=name, **how: asked.append((name, names, how))
         )

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib import factors, measure, sweeps
-from esp_lib.bert import SMALL, TINY
-from esp_lib.factors import FACTORS, PROBED, base, get_runs, jobs, make_config
-from esp_lib.parameters import PROFILES
-from esp_lib.recorded import curve
-from esp_lib.runs import DamagedRecord, RunRecord, load, load_folder, save
-from esp_lib.sweeps import Job, SweepError
+from esp_lib import measure
+from esp_lib.bert import ablations
+from esp_lib.bert.ablations import FACTORS, PROBED, base, get_runs, jobs, make_config
+from esp_lib.bert.config import SMALL, BertConfig
+from esp_lib.bert.curves import curve
+from esp_lib.records import sweeps
+from esp_lib.records.record import PROFILES, RunRecord
+from esp_lib.records.store import DamagedRecord, load, load_folder, save
+from esp_lib.records.sweeps import Job, SweepError
 
 BY_NAME = {factor.name: factor for factor in FACTORS}
 
@@ -110,7 +112,7 @@ def test_sizes_are_the_paper_s(name, sizes):
 
 def test_the_paper_s_settings():
     config = base("paper")
-    assert config.model == TINY
+    assert config.model == BertConfig()
     assert (config.steps_per_epoch, config.epochs, config.batch_size) == (1323, 30, 32)
     assert (config.lr, config.weight_decay, config.beta1, config.beta2) == (1e-4, 1e-5, 0.9, 0.999)
     large = make_config("paper", BY_NAME["batch-large"], 0)
@@ -165,7 +167,7 @@ def trained(monkeypatch):
         bars.append(progress)
         return record_of(job, "trained")
 
-    monkeypatch.setattr(factors, "train_job", train_job)
+    monkeypatch.setattr(ablations, "train_job", train_job)
     monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
 
@@ -305,7 +307,7 @@ def test_the_quick_profile_has_a_tooth(tmp_path, monkeypatch):
     monkeypatch.delenv("ESP_DATA", raising=False)
     names = ["baseline", "beta2-0.8"]
     first = tuple(job for job in jobs("quick") if job.seed == 0)
-    monkeypatch.setattr(factors, "jobs", lambda profile: first)
+    monkeypatch.setattr(ablations, "jobs", lambda profile: first)
     lines: list[str] = []
     found = get_runs("quick", names, workers=1, report=lines.append)
     assert lines[0] == "2 runs: 0 on disk already, 2 to train"

@@ -7,22 +7,23 @@ import pytest
 import torch
 from torch.nn import functional
 
-from esp_lib import finetune as module
-from esp_lib.bert import Bert, BertConfig
-from esp_lib.corpus import CorpusConfig
-from esp_lib.finetune import (
+from esp_lib.bert.checkpoint import save_weights
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
+from esp_lib.bert.model import Bert
+from esp_lib.bert.pretraining import pretrain
+from esp_lib.finetuning import training as module
+from esp_lib.finetuning.config import FinetuneConfig
+from esp_lib.finetuning.glue import Task, make_task
+from esp_lib.finetuning.seed_variance import unpack
+from esp_lib.finetuning.training import (
     Classifier,
-    FinetuneConfig,
     evaluation_steps,
     finetune,
     first_weights,
     learning_rate,
     load_weights,
-    unpack,
 )
-from esp_lib.orders import make_order
-from esp_lib.pretrain import PretrainConfig, pretrain, save_weights
-from esp_lib.tasks import Task, make_task
+from esp_lib.sampling.orders import make_order
 
 PRETRAINING = PretrainConfig(
     corpus=CorpusConfig("embedded", vocabulary=500, max_len=40, pairs=160, valid_pairs=16),

@@ -13,12 +13,15 @@ import nbformat
 import numpy as np
 import pytest
 
-from esp_lib import comparison, figures, ledger, maps
-from esp_lib.chapter import Chapter
-from esp_lib.figure_data import figure_csv
-from esp_lib.lineage import keys_of, runs_of, seeds_of, trace
-from esp_lib.parameters import SCHEMAS
-from esp_lib.runs import load_folder
+from esp_lib import figures
+from esp_lib.comparison import contenders
+from esp_lib.figures.numbers import figure_csv
+from esp_lib.maps import grid
+from esp_lib.notebook import ledger
+from esp_lib.notebook.chapter import Chapter
+from esp_lib.notebook.lineage import keys_of, runs_of, seeds_of, trace
+from esp_lib.notebook.parameters import SCHEMAS
+from esp_lib.records.store import load_folder
 from tests.conftest import ROOT
 
 
@@ -49,13 +52,13 @@ def test_lines_and_bands_are_read_back_with_all_digits():
 
 
 def test_maps_points_and_bars_are_read_back():
-    maps, image, points, bars = (figures.panel() for _ in range(4))
+    grid, image, points, bars = (figures.panel() for _ in range(4))
     values = np.ma.masked_greater(np.arange(6.0).reshape(2, 3), 4.5)
-    maps.pcolormesh([0, 1, 2, 3], [0, 10, 20], values)
+    grid.pcolormesh([0, 1, 2, 3], [0, 10, 20], values)
     image.imshow(values.filled(np.nan), extent=(0, 3, 0, 20), origin="lower")
     expected = [[x + 0.5, y, v] for y, row in zip((5, 15), values.filled(np.nan), strict=True)
                 for x, v in enumerate(row)]  # fmt: skip
-    for ax in (maps, image):
+    for ax in (grid, image):
         got = numbers(rows(ax), "cell", "x", "y", "z")
         np.testing.assert_allclose(got, expected)
     points.scatter([1, 2], [3, 4], c=[5, 6])
@@ -148,12 +151,12 @@ CELLS = [
 def test_a_figure_is_traced_to_functions_parameters_and_seeds():
     found = trace(CELLS, 6)
     assert found.functions == (
-        "esp_lib.figures.show",
-        "esp_lib.figures.wide",
-        "esp_lib.optimizers.Adam",
-        "esp_lib.quadratic.QuadraticProblem",
-        "esp_lib.quadratic.QuadraticProblem.sample",
-        "esp_lib.quadratic.simulate",
+        "esp_lib.figures.page.show",
+        "esp_lib.figures.style.wide",
+        "esp_lib.optimizers.adam.Adam",
+        "esp_lib.quadratic.problem.QuadraticProblem",
+        "esp_lib.quadratic.problem.QuadraticProblem.sample",
+        "esp_lib.quadratic.simulation.simulate",
     )
     assert {"beta2", "num_seeds", "seeds"} <= found.names
     assert not {"unused", "other"} & found.names
@@ -234,16 +237,16 @@ def test_what_a_loop_does_to_its_variable_it_does_to_what_it_runs_over():
 def test_constants_and_explorers_stand_for_what_they_hold_and_call():
     cells = ["from esp_lib import comparison", "rules = comparison.CONTENDERS", "show(rules)"]
     found = trace(cells, 2).functions
-    rules = {rule for one in comparison.CONTENDERS for rule in (one.rule, one.forgetful) if rule}
+    rules = {rule for one in contenders.CONTENDERS for rule in (one.rule, one.forgetful) if rule}
     assert len(found) == 1 + len({type(rule) for rule in rules})
-    assert "esp_lib.optimizers_other.Lion" in found
+    assert "esp_lib.optimizers.lion.Lion" in found
     found = trace(["from esp_lib.widgets import MapExplorer", "MapExplorer()"], 1).functions
-    assert found == ("esp_lib.maps.find_map", "esp_lib.widgets.maps.MapExplorer")
+    assert found == ("esp_lib.maps.recorded.find_map", "esp_lib.widgets.maps.MapExplorer")
 
 
 def test_annotations_make_nothing():
     cells = ["from esp_lib import Adam, Curve", "def f(x: Curve) -> Curve: return Adam()", "f(1)"]
-    assert trace(cells, 2).functions == ("esp_lib.optimizers.Adam",)
+    assert trace(cells, 2).functions == ("esp_lib.optimizers.adam.Adam",)
 
 
 def test_parts_of_a_variable_are_read_by_their_keys():
@@ -270,8 +273,8 @@ def test_parts_of_a_variable_are_read_by_their_keys():
 
 
 def test_a_number_of_seeds_is_read_off_the_objects_that_have_one():
-    one = maps.config_of("map-betas", side=4, seeds=3)
-    assert seeds_of({"one": one, "all": {"a": one}, "kind": maps.MapConfig}) == {
+    one = grid.config_of("map-betas", side=4, seeds=3)
+    assert seeds_of({"one": one, "all": {"a": one}, "kind": grid.MapConfig}) == {
         "one": [0, 1, 2], "all": [0, 1, 2],
     }  # fmt: skip
 
@@ -291,8 +294,8 @@ def test_every_figure_on_optimizers_has_its_seeds_and_its_rules():
     for name in ("fig-optimizers", "fig-parts"):
         assert {"seeds", "TUNING_SEEDS"} <= shown[name].names
     assert "seeds" not in shown["fig-tuning"].names
-    assert "esp_lib.optimizers.NAdam" in shown["fig-optimizers"].functions
-    assert "esp_lib.optimizers.NAdam" not in shown["fig-parts"].functions
+    assert "esp_lib.optimizers.adam.NAdam" in shown["fig-optimizers"].functions
+    assert "esp_lib.optimizers.adam.NAdam" not in shown["fig-parts"].functions
 
 
 def test_seeds_and_runs_are_found_in_variables():

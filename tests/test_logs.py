@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from esp_lib.logs import LogError, parse_log, read_log
-from esp_lib.logs_columns import rank, role
-from esp_lib.synthetic_formats import corpus as write_corpus
-from esp_lib.synthetic_formats import event_record, message
+from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
+from esp_lib.diagnosis.synthetic_files import event_record, message
+from esp_lib.logs.columns import rank, role
+from esp_lib.logs.read import LogError, parse_log, read_log
 
 
 @pytest.fixture(scope="module")

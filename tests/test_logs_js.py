@@ -10,11 +10,11 @@ from itertools import starmap
 import numpy as np
 import pytest
 
-from esp_lib import synthetic_formats as formats
-from esp_lib import synthetic_logs
-from esp_lib.logs import Log, LogError, parse_log
+from esp_lib.diagnosis import synthetic
+from esp_lib.diagnosis import synthetic_files as formats
+from esp_lib.logs.read import Log, LogError, parse_log
+from tests.node import module, run_node
 from tests.test_logs import BAD
-from tests.test_widgets import module, run_node
 
 # Refusals in the words of a library, which are others in JavaScript.
 OWN_WORDS = ("not valid JSON", "pattern must", "the JSON is nested too deeply")
@@ -59,7 +59,7 @@ def read_in_node(node, folder, jobs):
         for data, choices in jobs
     ]  # fmt: skip
     (folder / "jobs.json").write_text(json.dumps(rows))
-    run_node(node, "logs.mjs", module(folder, "logs.js"), folder / "jobs.json", folder / "out")
+    run_node(node, "logs.mjs", module(folder, "logs/read.js"), folder / "jobs.json", folder / "out")
     return json.loads((folder / "out").read_text("utf8"), parse_int=float)
 
 
@@ -106,10 +106,10 @@ def written():
     def add(content, **choices):
         jobs.append((content if isinstance(content, bytes) else content.encode(), choices))
 
-    for seed, label in enumerate(synthetic_logs.RIGHT):
+    for seed, label in enumerate(synthetic.RIGHT):
         T = (313, 50, 100)[seed % 3]
         every = (1, 7, 10)[seed % 3]
-        run = synthetic_logs.make(label, seed, steps_per_epoch=T, epochs=4, every=every, size=4)
+        run = synthetic.make(label, seed, steps_per_epoch=T, epochs=4, every=every, size=4)
         rows = run.steps - seed % 2  # from 0 or 1
         epoch = (run.steps - 1) / T
         columns = {"global_step": rows, "Epoch": np.floor(epoch), "train/loss": run.loss}
@@ -308,7 +308,7 @@ MILLION = """import(process.argv[1]).then(({ parseLog }) => {
 
 @pytest.mark.timing
 def test_a_million_rows_are_read_in_seconds(node, tmp_path):
-    path = module(tmp_path, "logs.js").as_uri()
+    path = module(tmp_path, "logs/read.js").as_uri()
     done = subprocess.run([node, "-e", MILLION, path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     rows, seconds = json.loads(done.stdout)

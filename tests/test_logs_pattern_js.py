@@ -4,8 +4,8 @@ import json
 import re
 import subprocess
 
+from tests.node import module
 from tests.test_logs_js import compare, read_in_node
-from tests.test_widgets import module
 
 PATTERN_LINES = (
     "it=3;L=2.5 µ٣\nnoise\nIT=4;L=nan é_é\nit=5;L=2.25e0 {x}\nabc 7 aa-b]c\tq\n7\nL={5\n"
@@ -50,7 +50,7 @@ def test_patterns_match_what_they_match_in_python(node, tmp_path):
     patterns = PATTERNS[: PATTERNS.index("(")]
     lines = PATTERN_LINES.split("\n")
     given = json.dumps([patterns, lines])
-    path = module(tmp_path, "logs_pattern.js").as_uri()
+    path = module(tmp_path, "logs/pattern.js").as_uri()
     done = subprocess.run(
         [node, "-e", MATCHES, path, given], capture_output=True, text=True, check=False
     )

@@ -6,13 +6,14 @@ import subprocess
 import numpy as np
 import pytest
 
-from esp_lib import Adam, QuadraticProblem, maps, measure, simulate
-from esp_lib.maps import BASE, BATCH_SIZES, MAPS, START, Axis, MapConfig, compute, config_of
-from esp_lib.maps_figures import NAMES, SCALES, TICKS, draw_map, edges
-from esp_lib.runs import load
-from esp_lib.sweeps import Job
+from esp_lib import Adam, QuadraticProblem, measure, simulate
+from esp_lib.maps import grid, recorded
+from esp_lib.maps.figures import NAMES, SCALES, TICKS, draw_map, edges
+from esp_lib.maps.grid import BASE, BATCH_SIZES, MAPS, START, Axis, MapConfig, compute, config_of
+from esp_lib.records.store import load
+from esp_lib.records.sweeps import Job
 from esp_lib.widgets import MapExplorer, SawtoothExplorer
-from esp_lib.widgets import maps as widget
+from esp_lib.widgets.maps import maps as widget
 from tests.conftest import ROOT
 
 
@@ -79,7 +80,7 @@ def test_a_cell_shows_the_settled_tooth():
     at = {"beta2": [0.999, 0.8, 0.8, 0.9], "lr": [0.06, 0.06, 0.014, 0.06],
           "eps": [1e-8, 1e-8, 1e-8, 1e-4]}  # fmt: skip
     points = {name: np.array(at.get(name, [value] * 4), float) for name, value in BASE.items()}
-    seen = maps.evaluate(points, seeds=4)[0].mean(axis=0)
+    seen = grid.evaluate(points, seeds=4)[0].mean(axis=0)
     seeds = np.arange(4)[:, None]
     drawn = QuadraticProblem.sample(seed=seeds)
     flat = np.full_like(drawn.b, 0.75)
@@ -98,7 +99,7 @@ def test_training_starts_at_the_mean_loss_of_its_start():
 
 def test_a_cell_that_ends_above_its_start_has_diverged(monkeypatch):
     losses = np.array([[START - 0.1, START + 0.1, np.inf, np.nan]])
-    monkeypatch.setattr(maps, "evaluate", lambda points, **_: (np.ones((1, 4)), losses))
+    monkeypatch.setattr(grid, "evaluate", lambda points, **_: (np.ones((1, 4)), losses))
     found = compute(config_of("map-betas", side=2, seeds=1))
     assert np.isnan(found.loss).tolist() == [[False, True], [True, True]]
     assert np.isnan(found.amplitude).tolist() == [[False, True], [True, True]]
@@ -106,7 +107,7 @@ def test_a_cell_that_ends_above_its_start_has_diverged(monkeypatch):
 
 
 def test_parts_of_a_map_are_computed_as_the_whole(small, monkeypatch):
-    monkeypatch.setattr(maps, "CELLS", 5)
+    monkeypatch.setattr(grid, "CELLS", 5)
     seen = []
     config = config_of("map-betas", side=6, seeds=2)
     found = compute(config, report=lambda done, cells: seen.append((done, cells)))
@@ -119,8 +120,8 @@ def test_parts_of_a_map_are_computed_as_the_whole(small, monkeypatch):
     (lambda: config_of("betas"), "name must be one of"),
     (lambda: config_of("map-betas", side=1), "side must be an integer of at least 2"),
     (lambda: config_of("map-betas", seeds=0), "seeds must be an integer of at least 1"),
-    (lambda: maps.jobs("huge"), "profile must be one of"),
-    (lambda: maps.evaluate(
+    (lambda: recorded.jobs("huge"), "profile must be one of"),
+    (lambda: grid.evaluate(
         {key: np.array([value, value]) for key, value in BASE.items()}
         | {"batch_size": np.array([50.0, 100.0])}, seeds=1), r"one batch_size, got \[50, 100\]"),
     (lambda: MapExplorer(side=3), "side must be an integer of at least 4"),
@@ -139,8 +140,8 @@ def small_job(name="map-betas", **changes):
 
 
 def test_recorded_maps_are_finer_and_of_profile_paper():
-    assert maps.jobs("cpu") == maps.jobs("quick") == ()
-    jobs = maps.jobs("paper")
+    assert recorded.jobs("cpu") == recorded.jobs("quick") == ()
+    jobs = recorded.jobs("paper")
     assert [job.name for job in jobs] == list(MAPS)
     assert {(job.config.side, job.config.seeds) for job in jobs} == {(128, 8)}
 
@@ -149,8 +150,8 @@ def test_the_command_records_a_map_and_what_is_missing_is_computed(tmp_path, mon
     from esp_lib.__main__ import main
 
     job = small_job()
-    monkeypatch.setattr(maps, "jobs", lambda profile: (job,))
-    live, config, record = maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
+    monkeypatch.setattr(recorded, "jobs", lambda profile: (job,))
+    live, config, record = recorded.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
     assert record is None
     assert live.amplitude.shape == (5, 5)
     assert config.seeds == 1
@@ -161,7 +162,7 @@ def test_the_command_records_a_map_and_what_is_missing_is_computed(tmp_path, mon
     assert "map-betas-seed0" in capsys.readouterr().out
     path = job.path(tmp_path)
     assert path.stat().st_size < 10_000
-    shown, config, record = maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
+    shown, config, record = recorded.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
     assert record is not None
     assert config == job.config
     assert load(path).config["side"] == 4
@@ -170,8 +171,10 @@ def test_the_command_records_a_map_and_what_is_missing_is_computed(tmp_path, mon
     np.testing.assert_allclose(shown.amplitude, fresh.amplitude, rtol=1e-6)
 
     other = Job(job.name, "paper", 0, config_of("map-betas", side=4, seeds=1))
-    monkeypatch.setattr(maps, "jobs", lambda profile: (other,))  # other settings: not that record
-    assert maps.find_map("map-betas", folder=tmp_path, side=5, seeds=1)[2] is None
+    monkeypatch.setattr(
+        recorded, "jobs", lambda profile: (other,)
+    )  # other settings: not that record
+    assert recorded.find_map("map-betas", folder=tmp_path, side=5, seeds=1)[2] is None
 
 
 # ------------------------------------------------------------------------------------ on the page
@@ -190,10 +193,10 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node):
     """Values as in the map, to three digits; colours as Matplotlib draws them."""
     import matplotlib as mpl
 
-    folder = ROOT / "esp_lib/widgets/js"
+    folder = ROOT / "esp_lib/widgets"
     script = f"""
-    import {{ pixels }} from "{(folder / "map_data.js").as_uri()}";
-    import {{ threeDigits }} from "{(folder / "packed.js").as_uri()}";
+    import {{ pixels }} from "{(folder / "maps/cells.js").as_uri()}";
+    import {{ threeDigits }} from "{(folder / "packing.js").as_uri()}";
     const {{ maps, ramp }} = JSON.parse(process.argv[1]);
     const all = maps.flatMap((map) => map.layers.map((layer) => {{
       const list = threeDigits(layer.values);
@@ -226,7 +229,7 @@ def test_three_digits_of_any_number(node):
     values = np.array([0.0, -0.0, np.nan, np.inf, 1.0, -1.0, 0.0754, 9.995, -1.2345e-7, 9.99e17,
                        1e-18, 1.234e-40, -0.00999499])  # fmt: skip
     script = f"""
-    import {{ threeDigits }} from "{(ROOT / "esp_lib/widgets/js/packed.js").as_uri()}";
+    import {{ threeDigits }} from "{(ROOT / "esp_lib/widgets/packing.js").as_uri()}";
     console.log(JSON.stringify([...threeDigits(process.argv[1])].map(String)));
     """
     done = subprocess.run(

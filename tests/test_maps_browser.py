@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ipywidgets.embed import embed_data
 
-from esp_lib.maps import compute, config_of
+from esp_lib.maps.grid import compute, config_of
 from esp_lib.widgets import MapExplorer, SawtoothExplorer
-from esp_lib.widgets import maps as module
+from esp_lib.widgets.maps import maps as module
 from tests.browsing import drawing, explorer, field, state, wait_for
 from tests.conftest import ROOT, require
 from tests.test_pages import AXE

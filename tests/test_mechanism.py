@@ -5,20 +5,16 @@ import pytest
 from scipy import stats
 
 from esp_lib import Adam, QuadraticProblem, make_order
-from esp_lib.mechanism import (
+from esp_lib.mechanism.batches import (
     EXAMPLE,
     Probes,
-    alternate,
     around_own_visit,
     batch_gradient,
-    fit,
-    line,
-    moment,
     probe,
-    steady_swing,
-    tooth,
     update_similarity,
 )
+from esp_lib.mechanism.fits import fit, line, moment, tooth
+from esp_lib.mechanism.two_samples import alternate, steady_swing
 from esp_lib.published import cosine_similarity, initial_losses
 
 T = np.arange(60.0)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from esp_lib import figures, mechanism
-from esp_lib import mechanism_figures as draw
+from esp_lib import figures
+from esp_lib.mechanism import batches, two_samples
+from esp_lib.mechanism import figures as draw
 
 RUNS = np.random.default_rng(0).normal(size=(9, 20))
 
@@ -32,7 +33,7 @@ def test_histograms_count_every_batch():
 
 
 def test_two_samples_shade_repeated_visits():
-    x, loss = mechanism.alternate("ABBAAB")
+    x, loss = two_samples.alternate("ABBAAB")
     ax = draw.two_samples(x, loss, "ABBAAB", "title")
     drawn = {line.get_label(): line.get_ydata() for line in ax.get_lines()}
     np.testing.assert_array_equal(drawn["x"], x)
@@ -43,8 +44,8 @@ def test_two_samples_shade_repeated_visits():
 
 def test_the_example_is_drawn_and_its_parts_add_up():
     beta2 = np.linspace(0, 1, 101)
-    gradient = mechanism.EXAMPLE[0]
-    steps, cosine = mechanism.update_similarity(*mechanism.EXAMPLE, beta2)
+    gradient = batches.EXAMPLE[0]
+    steps, cosine = batches.update_similarity(*batches.EXAMPLE, beta2)
     path = draw.trajectory(steps, gradient, beta2, (0.0, 1.0), "title")
     np.testing.assert_allclose(np.stack(path.get_lines()[0].get_data_3d(), axis=1), steps)
     assert {text.get_text() for text in path.texts} == {"∇lᵇ", "β₂ = 0", "β₂ = 1"}

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from esp_lib.network import NetworkConfig, examples, train  # noqa: E402 - torch may be missing
+from esp_lib.next_word import NetworkConfig, examples, train  # noqa: E402 - torch may be missing
 
 SMALL = NetworkConfig(
     vocabulary=50, examples=320, held_out=320, embedding=8, hidden=16, batch_size=32, epochs=3

@@ -22,13 +22,14 @@ from esp_lib import (
     make_order,
     simulate,
 )
-from esp_lib.optimizers_other import OTHER_OPTIMIZERS, as_matrix
-from esp_lib.probes import Probes, probe
-from esp_lib.theory import predict
+from esp_lib.optimizers.memory_efficient import as_matrix
+from esp_lib.quadratic.probes import Probes, probe
+from esp_lib.theory.prediction import predict
 from tests import reference
 
 STEPS, ROWS, COLUMNS = 200, 3, 4
 DIM = ROWS * COLUMNS
+OTHER_OPTIMIZERS = (Lion, AdamMini, Adafactor, AdafactorMatrix, ScheduleFreeAdamW)
 
 
 def gradients() -> np.ndarray:
@@ -224,7 +225,7 @@ def test_simulate_equals_the_twin(problem, rule, kind):
     np.testing.assert_allclose(curve.loss, twin, rtol=1e-10)
 
 
-@pytest.mark.parametrize("rule", OTHER_OPTIMIZERS.values())
+@pytest.mark.parametrize("rule", OTHER_OPTIMIZERS)
 def test_settings_problems_and_seeds_broadcast(rule):
     seeds = np.array([4, 7])
     problems = QuadraticProblem.sample(num_functions=60, dim=50, seed=seeds[:, None])
@@ -241,14 +242,14 @@ def test_settings_problems_and_seeds_broadcast(rule):
 def test_divergence_is_a_result_and_not_a_warning(problem):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for rule in OTHER_OPTIMIZERS.values():
+        for rule in OTHER_OPTIMIZERS:
             simulate(problem, rule(lr=[0.0, 1e3, 1e308]), epochs=2, batch_size=20)
         curve = simulate(problem, AdamMini(lr=[0.01, 1e200]), epochs=2, batch_size=20)
     assert curve.diverged.tolist() == [False, True]
 
 
 def test_a_rate_of_zero_changes_nothing(problem):
-    for rule in OTHER_OPTIMIZERS.values():
+    for rule in OTHER_OPTIMIZERS:
         curve = simulate(problem, rule(lr=0.0), order="fixed", epochs=2, batch_size=20)
         np.testing.assert_allclose(curve.loss[:10], curve.loss[10:], rtol=1e-13)
 

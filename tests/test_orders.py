@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 
 from esp_lib import make_order
-from esp_lib.orders import ORDERS, check_order
-from esp_lib.threefry import STREAM_ORDER, word_rows
+from esp_lib.sampling.orders import ORDERS, check_order
+from esp_lib.sampling.threefry import STREAM_ORDER, word_rows
 from tests import reference
 
 SIZE = {"num_functions": 60, "epochs": 5, "batch_size": 20}
@@ -54,7 +54,7 @@ def test_replacement_against_twin_and_distinct_within_a_batch():
 def test_orders_are_the_same_without_numba(kind, monkeypatch):
     size = {"num_functions": 336, "epochs": 4, "batch_size": 42, "seed": 2**32 - 1}
     compiled = make_order(kind, **size)
-    monkeypatch.setitem(sys.modules, "esp_lib.kernel", None)  # cannot be imported
+    monkeypatch.setitem(sys.modules, "esp_lib.quadratic._numba", None)  # cannot be imported
     assert np.array_equal(make_order(kind, **size), compiled)
 
 

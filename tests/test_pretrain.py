@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from esp_lib import bert as bert_module
-from esp_lib import pretrain as pretrain_module
-from esp_lib.bert import BertConfig
-from esp_lib.corpus import CorpusConfig, mask
-from esp_lib.orders import ORDERS, make_order
-from esp_lib.pretrain import PretrainConfig, check_device, learning_rate, pretrain
-from esp_lib.processes import Processes
-from esp_lib.recorder import RESOLUTION, probe_places
-from esp_lib.runs import load, save
-from esp_lib.training import Training, make_optimizer
+from esp_lib._device import check_device
+from esp_lib.bert import model as bert_module
+from esp_lib.bert import pretraining as pretrain_module
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
+from esp_lib.bert.corpus import mask
+from esp_lib.bert.distributed import Processes
+from esp_lib.bert.pretraining import learning_rate, pretrain
+from esp_lib.bert.recorder import RESOLUTION, probe_places
+from esp_lib.bert.trainer import Training, make_optimizer
+from esp_lib.records.store import load, save
+from esp_lib.sampling.orders import ORDERS, make_order
 from tests import pretraining as twin
 from tests.conftest import ROOT
 from tests.pretraining import TINY, VOCABULARY, random_corpus, tiny

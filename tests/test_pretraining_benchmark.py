@@ -15,9 +15,8 @@ from benchmarks import pretraining
 from benchmarks._published import load_script, published_rate
 from benchmarks._rates import Timing, Variant, at_once, prepare, random_corpus
 from benchmarks._roofline import DATA_SHEET, Peak, least_seconds, step_bytes, step_flops
-from esp_lib.bert import BertConfig
-from esp_lib.corpus import CLS, PAD, SEP, CorpusConfig, mask
-from esp_lib.pretrain import PretrainConfig
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP, mask
 
 CPU = torch.device("cpu")
 CONFIG = PretrainConfig(

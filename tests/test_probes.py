@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib.probes import NORMS, PRODUCTS, STATES, Probes, probe
+from esp_lib.quadratic.probes import NORMS, PRODUCTS, STATES, Probes, probe
 from tests.test_quadratic import RULES
 
 EVERYTHING = Probes(

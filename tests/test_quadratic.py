@@ -18,9 +18,9 @@ from esp_lib import (
     make_order,
     simulate,
 )
-from esp_lib.optimizers import State
-from esp_lib.orders import ORDERS
-from esp_lib.quadratic_torch import run_on_torch
+from esp_lib.optimizers.base import State
+from esp_lib.quadratic._torch import run_on_torch
+from esp_lib.sampling.orders import ORDERS
 from tests import reference
 
 
@@ -241,7 +241,8 @@ def test_rates_beyond_all_reason_are_results(problem):
 def test_compiles_where_no_cache_can_be_written(monkeypatch):
     import numba
 
-    from esp_lib import kernel
+    from esp_lib import _jit
+    from esp_lib.quadratic import _numba
 
     def njit(cache=False, **options):
         if cache:
@@ -249,5 +250,5 @@ def test_compiles_where_no_cache_can_be_written(monkeypatch):
         return original(**options)
 
     original = numba.njit
-    monkeypatch.setattr(kernel.numba, "njit", njit)
-    assert kernel._jit(lambda x: x + 1)(2) == 3
+    monkeypatch.setattr(_numba.numba, "njit", njit)
+    assert _jit._jit(lambda x: x + 1)(2) == 3

@@ -10,7 +10,7 @@ import pytest
 from packaging.version import Version
 
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib.quadratic import make_plan
+from esp_lib.quadratic.plan import make_plan
 from tests.triton_worker import CASES, IN_FLOAT32, IN_PARTS, ORDERS_OF
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def test_launches_in_parts_give_the_same_bits(from_triton):
 
 @pytest.mark.parametrize("memory", [1, 10**6, 10**9])
 def test_a_launch_takes_the_memory_that_it_may(memory):
-    triton_path = pytest.importorskip("esp_lib.quadratic_triton", reason="Triton is not installed")
+    triton_path = pytest.importorskip("esp_lib.quadratic._triton", reason="Triton is not installed")
     problem = QuadraticProblem.sample(40, 50)
     seeds = np.repeat(np.arange(300), [200, 70] + 298 * [1])  # many runs of some orders
     plan = make_plan(

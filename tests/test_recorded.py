@@ -12,8 +12,8 @@ from ipywidgets.embed import dependency_state
 from esp_lib import Curve
 from esp_lib.widgets import RecordedExplorer, Recording
 from esp_lib.widgets.fields import Number, Switch
-from esp_lib.widgets.recorded_data import LIMIT, MISSING, pack, pack_runs
-from tests.test_widgets import module, run_node
+from esp_lib.widgets.packing import LIMIT, MISSING, pack, pack_runs
+from tests.node import module, run_node
 
 SERIES = ("MLM loss", "NSP loss")
 
@@ -131,7 +131,7 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
                 jobs.append({"run": data, "group": g, **now})
                 expected.append((run, every, drawn[run.label], teeth.get(run.label)))
     (tmp_path / "jobs.json").write_text(json.dumps({"views": jobs, "spreads": []}))
-    module(tmp_path, "recorded.js")
+    module(tmp_path, "widgets/recorded.js")
     answers = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
     compared = 0
     for found, (run, every, drawn, measured) in zip(answers, expected, strict=True):
@@ -155,7 +155,7 @@ def test_what_is_drawn_hides_the_tooth_as_windows_grow(node, tmp_path, every):
     explorer = RecordedExplorer({"run": tooth()}, every=every)
     job = {"run": explorer.plot.data["runs"][0], "group": 1, "every": every, "smoothing": 1}
     (tmp_path / "jobs.json").write_text(json.dumps({"views": [job], "spreads": []}))
-    module(tmp_path, "recorded.js")
+    module(tmp_path, "widgets/recorded.js")
     (found,) = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
     # the middles of an epoch's first and last windows are a window nearer than its ends
     assert found["climb"] == pytest.approx(0.1 * (1 - every / 252), abs=1e-4)
@@ -176,7 +176,7 @@ def test_names_stand_apart_and_inside(node, tmp_path):
     given = [[sorted(rng.uniform(0, 300, size=n)), 16, 26, 300] for n in (1, 2, 6) * 30]
     given.append([[50.0, 100.0, 200.0], 16, 26, 300])
     (tmp_path / "jobs.json").write_text(json.dumps({"views": [], "spreads": given}))
-    module(tmp_path, "recorded.js")
+    module(tmp_path, "widgets/recorded.js")
     answer = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))
     for places, (wanted, gap, low, high) in zip(answer["spreads"], given, strict=True):
         assert len(places) == len(wanted)
@@ -281,7 +281,7 @@ def test_switches_and_multiples_are_read_alike_on_both_sides(node, tmp_path):
       console.log(JSON.stringify([values, [true, false].map((on) => write(fields[0], on))]));
     })"""
     given = json.dumps([[asdict(field) for field in fields], texts])
-    path = module(tmp_path, "settings.js").as_uri()
+    path = module(tmp_path, "widgets/front/settings.js").as_uri()
     done = subprocess.run(
         [node, "-e", code, path, given], capture_output=True, text=True, check=True
     )

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from esp_lib import recorded_figures
-from esp_lib.recorded import Estimate
-from esp_lib.runs import RunRecord
+from esp_lib.bert import figures as draw
+from esp_lib.records.record import RunRecord
+from esp_lib.sawtooth.statistics import Estimate
 
 PER_EPOCH, EPOCHS = 18, 4
 
@@ -29,7 +29,7 @@ def lines(ax):
 
 
 def test_training_draws_the_median_of_the_seeds_in_nine_points_an_epoch():
-    ax = recorded_figures.training(RUNS, "(a)")
+    ax = draw.training(RUNS, "(a)")
     drawn = lines(ax)
     assert list(drawn) == ["low", "high"]
     assert drawn["low"].get_xdata() == pytest.approx(np.arange(1, 37) / 9)
@@ -39,13 +39,13 @@ def test_training_draws_the_median_of_the_seeds_in_nine_points_an_epoch():
 
 
 def test_checks_stand_where_the_runs_were_validated():
-    drawn = lines(recorded_figures.checks(RUNS))
+    drawn = lines(draw.checks(RUNS))
     assert drawn["low"].get_xdata() == pytest.approx([0.5, 2, 4])
     assert drawn["low"].get_ydata() == pytest.approx([3, 2, 2])
 
 
 def test_dots_and_amplitudes_have_intervals_of_95_per_cent():
-    ax = recorded_figures.amplitudes(
+    ax = draw.amplitudes(
         {"baseline": (Estimate(0.3, 0.1), Estimate(0.1, 0.05)), "other": (Estimate(0, 1),) * 2},
         groups=[1],
     )
@@ -58,7 +58,7 @@ def test_dots_and_amplitudes_have_intervals_of_95_per_cent():
     assert (low, high) == pytest.approx((0.3 - 0.196, 0.3 + 0.196))
 
     x, y, error = np.arange(3.0), np.ones(3), np.full(3, 0.5)
-    recorded_figures.dots(ax, x, y, error, "blue", "dots")
+    draw.dots(ax, x, y, error, "blue", "dots")
     assert lines(ax)["dots"].get_ydata() == pytest.approx(y)
     (low, high) = ax.containers[-1].lines[2][0].get_segments()[0][:, 1]
     assert (low, high) == pytest.approx((0.02, 1.98))

@@ -1,25 +1,15 @@
-"""`esp_lib.recorded` against records whose loss is made by a known law."""
+"""`esp_lib.bert.curves` against records whose loss is made by a known law."""
 
 import numpy as np
 import pytest
 
-from esp_lib.orders import make_order
-from esp_lib.recorded import (
-    curve,
-    drift,
-    forgetting,
-    freshness,
-    last_visits,
-    late_tooth,
-    line_rise,
-    mean_error,
-    probes,
-    row_sizes,
-    smoothed,
-    validation,
-)
-from esp_lib.recorder import probe_places
-from esp_lib.runs import RunRecord
+from esp_lib.bert.curves import curve, late_tooth, line_rise, probes, smoothed, validation
+from esp_lib.bert.embeddings import drift, row_sizes
+from esp_lib.bert.forgetting import forgetting, freshness, last_visits
+from esp_lib.bert.recorder import probe_places
+from esp_lib.records.record import RunRecord
+from esp_lib.sampling.orders import make_order
+from esp_lib.sawtooth.statistics import mean_error
 
 PER_EPOCH, BATCH, EPOCHS = 60, 8, 8
 PAIRS = PER_EPOCH * BATCH

@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib import episodes, measure
-from esp_lib.diagnose import diagnose
-from esp_lib.factors import jobs
-from esp_lib.finetune import evaluation_steps, unpack
-from esp_lib.logs import parse_log
-from esp_lib.recorded import curve
-from esp_lib.runs import load, load_folder
-from esp_lib.sweeps import same_config
+from esp_lib import measure
+from esp_lib.bert.ablations import jobs
+from esp_lib.bert.curves import curve
+from esp_lib.diagnosis.diagnosis import diagnose
+from esp_lib.finetuning import studies
+from esp_lib.finetuning.seed_variance import unpack
+from esp_lib.finetuning.training import evaluation_steps
+from esp_lib.logs.read import parse_log
+from esp_lib.records.store import load, load_folder
+from esp_lib.records.sweeps import same_config
 from tests.conftest import ROOT
 
 RESULTS = ROOT / "results"
 CPU = jobs("cpu")
-FINE_TUNED = episodes.jobs("cpu")
+FINE_TUNED = studies.jobs("cpu")
 
 
 def test_no_record_is_damaged():
@@ -73,7 +75,7 @@ def test_all_fine_tuning_starts_from_one_network_and_each_task_is_one():
     assert len({one["weights"] for one in made.values()}) == 1
     lengths = {(job.config.task, job.config.max_len) for job in FINE_TUNED}
     assert len({one["task"] for one in made.values()}) == len(lengths)
-    network = episodes.pretraining_job("cpu")
+    network = studies.pretraining_job("cpu")
     assert same_config(load(network.path(RESULTS)), network)
 
 
@@ -89,10 +91,10 @@ def test_first_steps_of_a_record_can_be_recomputed(monkeypatch):
     """The baseline's first losses, within what another processor may do to float32 sums."""
     import torch
 
-    from esp_lib.corpus import make_corpus
-    from esp_lib.pretrain import learning_rate
-    from esp_lib.processes import join
-    from esp_lib.training import Training
+    from esp_lib.bert.corpus import make_corpus
+    from esp_lib.bert.distributed import join
+    from esp_lib.bert.pretraining import learning_rate
+    from esp_lib.bert.trainer import Training
 
     monkeypatch.setenv("ESP_DATA", str(Path(os.environ["ESP_SHARED"]) / "data"))
     job = CPU[0]

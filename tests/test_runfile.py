@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib import runfile
-from esp_lib.runs import DamagedRecord, load, save
+from esp_lib.records import npz
+from esp_lib.records.store import DamagedRecord, load, save
 from tests.test_runs import content, make_record
 
 
@@ -130,7 +130,7 @@ def test_pickled_array_is_never_unpickled(file):
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(file, monkeypatch):
-    monkeypatch.setattr(runfile, "MAX_BYTES", 10**6)
+    monkeypatch.setattr(npz, "MAX_BYTES", 10**6)
     rewrite(file, lambda m: m.update({"done.npy": bytes(3 * 10**6)}))
     assert file.stat().st_size < 10**4
     reads = []

@@ -17,14 +17,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib import runfile
-from esp_lib.runs import (
+from esp_lib.records import npz
+from esp_lib.records.record import RunRecord, config_key, made_by
+from esp_lib.records.store import (
     DamagedRecord,
-    RunRecord,
-    config_key,
     load,
     load_folder,
-    made_by,
     record_path,
     results_folder,
     save,
@@ -177,7 +175,7 @@ def test_bad_fields_are_refused(change, message):
 
 
 def test_too_large_a_record_is_refused_and_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(runfile, "MAX_BYTES", 1000)
+    monkeypatch.setattr(npz, "MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="at most 1000 bytes"):
         save(make_record(), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from esp_lib.__main__ import main
-from esp_lib.runs import save
+from esp_lib.records.store import save
 from tests.conftest import ROOT
 from tests.test_runs import make_record
 

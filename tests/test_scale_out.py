@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from esp_lib import sweeps
-from esp_lib.runs import RunRecord, load_folder
-from esp_lib.sweeps import Job, SweepError, sweep
+from esp_lib.records import sweeps
+from esp_lib.records.record import RunRecord
+from esp_lib.records.store import load_folder
+from esp_lib.records.sweeps import Job, SweepError, sweep
 from tests.test_sweeps import make_jobs, record_of, train, trained
 
 distributed = pytest.importorskip(

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.scale_out import Assumed, Cost, cost, cost_table, rate_assumed
 from esp_lib import Adam, QuadraticProblem, measure, simulate
-from esp_lib.runs import load_folder
+from esp_lib.records.store import load_folder
 from tests.conftest import ROOT
 
 PROGRAM, ON_DASK = re.findall(

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
-from esp_lib import seeds
-from esp_lib.seeds import (
+from esp_lib.finetuning import seed_variance
+from esp_lib.finetuning.glue import score
+from esp_lib.finetuning.seed_variance import (
     Episodes,
     anova,
     at_boundary,
@@ -15,7 +16,6 @@ from esp_lib.seeds import (
     bootstrap_validation,
     expected_validation,
 )
-from esp_lib.tasks import score
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_variance_without_effects_gives_uniform_p_values():
 
 
 def test_variance_of_constant_scores_and_of_one_row():
-    assert anova(np.full((3, 3), 0.5)) == seeds.Variance(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    assert anova(np.full((3, 3), 0.5)) == seed_variance.Variance(1.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     with pytest.raises(ValueError, match="both at least 2"):
         anova(np.ones((1, 4)))
 
@@ -96,30 +96,33 @@ def test_best_against_worst_looks_different_where_nothing_is():
     """The article's test rejects too often, the permutation test as often as it says."""
     random = np.random.default_rng(5)
     found = [
-        seeds.extremes(random.normal(size=(10, 8)), permutations=199, seed=i) for i in range(100)
+        seed_variance.extremes(random.normal(size=(10, 8)), permutations=199, seed=i)
+        for i in range(100)
     ]
     naive = np.mean([one.p_naive < 0.05 for one in found])
     permuted = np.mean([one.p_permuted < 0.05 for one in found])
     assert naive > 0.5
     assert permuted <= 0.13
     shifted = random.normal(size=(10, 8)) + 3 * np.arange(10)[:, None]
-    one = seeds.extremes(shifted)
+    one = seed_variance.extremes(shifted)
     assert (one.best, one.worst) == (9, 0)
     assert one.p_permuted < 0.001
-    assert seeds.extremes(np.ones((3, 4))).p_naive == 1.0
+    assert seed_variance.extremes(np.ones((3, 4))).p_naive == 1.0
 
 
 def test_density_is_none_for_a_constant():
     at = np.linspace(-1, 1, 5)
-    assert seeds.density([0.5, 0.5], at) is None
-    np.testing.assert_allclose(seeds.density([0.0, 0.5, 1], at), gaussian_kde([0.0, 0.5, 1])(at))
+    assert seed_variance.density([0.5, 0.5], at) is None
+    np.testing.assert_allclose(
+        seed_variance.density([0.0, 0.5, 1], at), gaussian_kde([0.0, 0.5, 1])(at)
+    )
 
 
 def test_agreement_of_two_tasks():
     first = np.arange(6.0)[:, None] + np.zeros((6, 4))
-    assert seeds.agreement(first, np.exp(first)).rho == pytest.approx(1)
-    assert seeds.agreement(first, -first).rho == pytest.approx(-1)
-    assert np.isnan(seeds.agreement(first, np.ones((6, 4))).rho)
+    assert seed_variance.agreement(first, np.exp(first)).rho == pytest.approx(1)
+    assert seed_variance.agreement(first, -first).rho == pytest.approx(-1)
+    assert np.isnan(seed_variance.agreement(first, np.ones((6, 4))).rho)
 
 
 def test_best_seen_by_fewer_evaluations():
@@ -151,7 +154,7 @@ def guessing():
 
 
 def test_the_best_of_guesses_is_no_better_on_other_examples(guessing):
-    chosen = seeds.choose_best(guessing, [1, 4, 36], draws=200)
+    chosen = seed_variance.choose_best(guessing, [1, 4, 36], draws=200)
     assert (np.diff(chosen.reported) > 0.005).all()
     assert chosen.reported[-1] > 0.57
     np.testing.assert_allclose(chosen.honest, guessing.score.mean(), atol=0.02)

@@ -3,10 +3,16 @@
 import numpy as np
 import pytest
 
-from esp_lib import seeds_figures
-from esp_lib.runs import RunRecord
-from esp_lib.seeds import Chosen, Episodes, best_seen, expected_validation, extremes
-from esp_lib.tasks import score
+from esp_lib.finetuning import figures as draw
+from esp_lib.finetuning.glue import score
+from esp_lib.finetuning.seed_variance import (
+    Chosen,
+    Episodes,
+    best_seen,
+    expected_validation,
+    extremes,
+)
+from esp_lib.records.record import RunRecord
 
 
 @pytest.fixture
@@ -28,21 +34,21 @@ def test_training_draws_means_of_a_tenth_of_an_epoch():
     losses = np.arange(40.0, dtype=np.float32)[None]
     config = {"steps_per_epoch": 20, "epochs": 2}
     run = RunRecord("x", "quick", 0, config, {"train_loss": losses}, {}, "finished")
-    ax = seeds_figures.training({"two": run}, "")
+    ax = draw.training({"two": run}, "")
     np.testing.assert_allclose(lines(ax)["two"].get_ydata(), np.arange(20) * 2 + 0.5)
     assert lines(ax)["two"].get_xdata()[0] == pytest.approx(0.05)
 
 
 def test_sizes_draw_medians_of_orders(found):
-    ax = seeds_figures.sizes({"60": found}, "", valid=True)
+    ax = draw.sizes({"60": found}, "", valid=True)
     np.testing.assert_allclose(lines(ax)["60"].get_ydata(), np.median(found.loss[0], axis=0))
-    ax = seeds_figures.sizes({"60": found}, "", valid=False)
+    ax = draw.sizes({"60": found}, "", valid=False)
     expected = np.median(found.train_loss[0].reshape(3, 2, 10).mean(axis=-1), axis=0)
     np.testing.assert_allclose(lines(ax)["60"].get_ydata(), expected)
 
 
 def test_learning_curves_draw_every_episode_and_the_mean(found):
-    drawn = seeds_figures.learning_curves(found, "").get_lines()
+    drawn = draw.learning_curves(found, "").get_lines()
     at_points = [line for line in drawn if len(line.get_xdata()) == 6]
     assert len(at_points) == 4 * 3 + 1
     np.testing.assert_allclose(at_points[-1].get_ydata(), found.score.mean(axis=(0, 1)))
@@ -50,17 +56,17 @@ def test_learning_curves_draw_every_episode_and_the_mean(found):
 
 def test_densities_mark_the_episodes_of_the_extreme_seeds(found):
     values = best_seen(found.score, 3, 3)
-    ax = seeds_figures.densities(values, "sst2", "")
+    ax = draw.densities(values, "sst2", "")
     ticks = [line for line in ax.get_lines() if line.get_marker() == "|"]
     expected = [extremes(values).best_values, extremes(values.T).worst_values]
     np.testing.assert_allclose(ticks[0].get_xdata(), expected[0])
     np.testing.assert_allclose(ticks[-1].get_xdata(), expected[1])
-    constant = seeds_figures.densities(np.full((3, 3), 0.5), "sst2", "")
+    constant = draw.densities(np.full((3, 3), 0.5), "sst2", "")
     assert lines(constant)["best init"].get_xdata() == [0.5, 0.5]
 
 
 def test_best_of_rises_and_more_evaluations_lie_above(found):
-    drawn = lines(seeds_figures.best_of(found, ""))
+    drawn = lines(draw.best_of(found, ""))
     often, once = drawn["3 an epoch"].get_ydata(), drawn["1 an epoch"].get_ydata()
     expected = expected_validation(best_seen(found.score, 3, 3).ravel(), np.arange(1, 13))
     np.testing.assert_allclose(often, expected)
@@ -69,10 +75,8 @@ def test_best_of_rises_and_more_evaluations_lie_above(found):
 
 def test_chosen_and_reductions_draw_what_they_are_given():
     n = [1, 2]
-    drawn = lines(
-        seeds_figures.chosen(Chosen(np.array([1.0, 2]), np.array([3.0, 4])), n, "rte", "")
-    )
+    drawn = lines(draw.chosen(Chosen(np.array([1.0, 2]), np.array([3.0, 4])), n, "rte", ""))
     assert drawn["reported"].get_ydata().tolist() == [1, 2]
     assert drawn["elsewhere"].get_ydata().tolist() == [3, 4]
-    drawn = lines(seeds_figures.reductions(n, np.array([0.1, 0.2]), np.array([0.0, -0.1]), ""))
+    drawn = lines(draw.reductions(n, np.array([0.1, 0.2]), np.array([0.0, -0.1]), ""))
     np.testing.assert_allclose(drawn["elsewhere"].get_ydata(), [0, -10])

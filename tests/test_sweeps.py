@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from esp_lib.runs import FolderError, RunRecord, load, load_folder, save
-from esp_lib.sweeps import Job, SweepError, process_pool, sweep
+from esp_lib.records.record import RunRecord
+from esp_lib.records.store import FolderError, load, load_folder, save
+from esp_lib.records.sweeps import Job, SweepError, process_pool, sweep
 from tests.conftest import ROOT
 
 

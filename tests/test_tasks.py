@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from esp_lib.corpus import CLS, PAD, SEP, CorpusConfig
-from esp_lib.tasks import as_wikitext, lay_out, make_task, read_rows, score
+from esp_lib.bert.config import CorpusConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP
+from esp_lib.finetuning.glue import as_wikitext, lay_out, make_task, read_rows, score
 
 CORPUS = CorpusConfig("embedded", vocabulary=1000, max_len=56, pairs=640, valid_pairs=64)
 FILES = {

@@ -5,8 +5,8 @@ import types
 
 import pytest
 
-from esp_lib import text
-from esp_lib.text import PUBLISHED_TOKENS, SOURCES, SPLITS, read_lines
+from esp_lib.bert import datasets
+from esp_lib.bert.datasets import PUBLISHED_TOKENS, SOURCES, SPLITS, read_lines
 from tests.test_corpus import shared_text
 
 COUNT = {"train": 2_088_628, "valid": 217_646, "test": 245_569}  # of WikiText-2, as published
@@ -106,9 +106,9 @@ def test_the_hub_is_asked_for_one_revision_of_the_published_text(hub, split):
     ((path, name, options),) = hub.asked
     assert (path, name) == ("Salesforce/wikitext", "wikitext-2-v1")
     assert options["split"] == {"valid": "validation"}.get(split, split)
-    assert options["revision"] == text.HUB_REVISION
-    assert len(text.HUB_REVISION) == 40
-    assert set(text.HUB_REVISION) <= set("0123456789abcdef")
+    assert options["revision"] == datasets.HUB_REVISION
+    assert len(datasets.HUB_REVISION) == 40
+    assert set(datasets.HUB_REVISION) <= set("0123456789abcdef")
     assert options["verification_mode"] == "all_checks"
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from esp_lib import Adam, AdamW, AMSGrad, QuadraticProblem, RMSProp, measure, simulate
-from esp_lib.orders import ORDERS
-from esp_lib.theory import LEAST_POINTS, class_shares, draw_visits, predict, window_means
-from esp_lib.theory_drift import displacement
+from esp_lib.sampling.orders import ORDERS
+from esp_lib.theory.drift import displacement
+from esp_lib.theory.prediction import LEAST_POINTS, class_shares, draw_visits, predict, window_means
 
 
 def slow_excess(rule, order, k, epochs, T, points, batch_size):

@@ -8,17 +8,17 @@ import pytest
 from scipy.stats import qmc
 
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib.optimizers import State
-from esp_lib.orders import ORDERS
-from esp_lib.theory_drift import (
+from esp_lib.optimizers.base import State
+from esp_lib.sampling.orders import ORDERS
+from esp_lib.theory.drift import (
     displacement,
     displacement_without_eps,
     drift_profile,
     steps_to_eps,
     threshold,
 )
-from esp_lib.theory_interference import interference_profile, settle, spread
-from esp_lib.theory_staleness import gap_pmf, mean_staleness, observed_staleness, staleness_pmf
+from esp_lib.theory.interference import interference_profile, settle, spread
+from esp_lib.theory.staleness import gap_pmf, mean_staleness, observed_staleness, staleness_pmf
 
 # ------------------------------------------------------------------------------------ staleness
 

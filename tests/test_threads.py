@@ -8,17 +8,17 @@ import time
 import numpy as np
 import pytest
 
-from esp_lib import Adam, QuadraticProblem, simulate, threads
-from esp_lib.threads import share
+from esp_lib import Adam, QuadraticProblem, _threads, simulate
+from esp_lib._threads import share
 
 
 @pytest.fixture(autouse=True)
 def _four_threads(monkeypatch):
     """As on four cores, wherever the tests run."""
-    monkeypatch.setattr(threads, "CORES", 4)
-    threads._helpers.cache_clear()
+    monkeypatch.setattr(_threads, "CORES", 4)
+    _threads._helpers.cache_clear()
     yield
-    threads._helpers.cache_clear()
+    _threads._helpers.cache_clear()
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 50])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from esp_lib import kernel, threefry
+from esp_lib.sampling import _numba, threefry
 from tests import reference
 
 # Random123's known-answer file: threefry2x32, 20 rounds: counter, key, result.
@@ -33,7 +33,7 @@ def test_table_against_twin():
 @pytest.mark.parametrize("columns", [1, 2, 7])
 def test_compiled_table_is_the_same(seed, columns):
     for stream in (2, 2**32 - 1):
-        table = kernel.word_rows(seed, stream, rows=3, columns=columns)
+        table = _numba.word_rows(seed, stream, rows=3, columns=columns)
         assert table.dtype == np.uint32
         assert np.array_equal(table, threefry.word_rows(seed, stream, 3, columns))
 

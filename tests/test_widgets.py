@@ -5,15 +5,14 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ipywidgets.embed import dependency_state
 
 from esp_lib import QuadraticProblem, make_order, measure, simulate
-from esp_lib.orders import ORDERS
-from esp_lib.theory_staleness import mean_staleness
+from esp_lib.sampling.orders import ORDERS
+from esp_lib.theory.staleness import mean_staleness
 from esp_lib.widgets import (
     SawtoothExplorer,
     SimilarityExplorer,
@@ -21,32 +20,17 @@ from esp_lib.widgets import (
     WhyExplorer,
     sawtooth,
 )
-from esp_lib.widgets._assets import FOLDER, bundle, collect, front_end
+from esp_lib.widgets._assets import PACKAGE, bundle, front_end
 from esp_lib.widgets.base import shown
 from esp_lib.widgets.fields import Choice, Number, Vector, check_settings
 from tests.conftest import ROOT
+from tests.node import module, run_node
 
-JS = Path(__file__).parent / "js"
 SCRIPTS = sorted(
-    path.stem for path in FOLDER.glob("*.js") if "export default" in path.read_text("utf-8")
+    path.relative_to(PACKAGE).with_suffix("").as_posix()
+    for path in PACKAGE.rglob("*.js")
+    if "export default" in path.read_text("utf-8")
 )
-
-
-def module(tmp_path, name):
-    """One of `js/` with what it imports, as a file that Node can import."""
-    for part in collect(name, []):
-        (tmp_path / part).with_suffix(".mjs").write_text(
-            (FOLDER / part).read_text("utf-8").replace('.js";', '.mjs";')
-        )
-    return (tmp_path / name).with_suffix(".mjs")
-
-
-def run_node(node, script, *args):
-    done = subprocess.run(
-        [node, JS / script, *map(str, args)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def random_settings(rng, count):
@@ -74,11 +58,11 @@ def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
     jobs = random_settings(np.random.default_rng(11), 216)
     extremes = {(job["beta1"], job["beta2"]) for job in jobs}
     assert {(0.0, 0.0), (0.9999, 0.9999)} & extremes  # the corners are among them
-    (tmp_path / "worker.js").write_text(bundle("worker.js"))
+    (tmp_path / "worker.js").write_text(bundle("quadratic/worker.js"))
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     out = tmp_path / "out"
     run_node(
-        node, "simulate.mjs", tmp_path / "worker.js", module(tmp_path, "quadratic.js"),
+        node, "simulate.mjs", tmp_path / "worker.js", module(tmp_path, "quadratic/simulation.js"),
         tmp_path / "jobs.json", out,
     )  # fmt: skip
     losses = np.fromfile(out)
@@ -111,7 +95,7 @@ def test_problem_and_order_are_the_same_bits(node, tmp_path, kind, functions, di
     run_node(
         node,
         "problem.mjs",
-        module(tmp_path, "quadratic.js"),
+        module(tmp_path, "quadratic/simulation.js"),
         tmp_path / "spec.json",
         tmp_path / "out",
     )
@@ -133,7 +117,12 @@ def test_front_end_measures_as_the_library(node, tmp_path):
     curves = [sawtooth.run(one) for one in settings]
     (tmp_path / "loss").write_bytes(b"".join(curve.loss.tobytes() for curve in curves))
     text = run_node(
-        node, "measure.mjs", module(tmp_path, "measure.js"), tmp_path / "loss", 1000, 100
+        node,
+        "measure.mjs",
+        module(tmp_path, "widgets/front/measure.js"),
+        tmp_path / "loss",
+        1000,
+        100,
     )
     shapes = set()
     for found, curve in zip(json.loads(text), curves, strict=True):
@@ -173,7 +162,7 @@ def test_small_explorers_compute_as_the_library(node, tmp_path):
         for name, explorers in (("similarity", similar), ("samples", samples), ("orders", why))
     }
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    for name in ("similarity.js", "two_samples.js", "why.js"):
+    for name in ("widgets/similarity.js", "widgets/two_samples.js", "widgets/why.js"):
         module(tmp_path, name)
     found = json.loads(run_node(node, "small.mjs", tmp_path, tmp_path / "jobs.json"))
     for values, explorer in zip(found["similarity"], similar, strict=True):
@@ -300,7 +289,7 @@ def test_front_end_refuses_and_rounds_as_the_library(node, tmp_path):
       console.log(JSON.stringify(fields.map((field) => values.map((text) => one(field, text)))));
     })"""
     given = json.dumps([[asdict(field) for field in fields], [f" {value!r} " for value in values]])
-    path = module(tmp_path, "settings.js").as_uri()
+    path = module(tmp_path, "widgets/front/settings.js").as_uri()
     done = subprocess.run(
         [node, "-e", code, path, given.replace("inf", "Infinity")],
         capture_output=True, text=True, check=True,
@@ -320,7 +309,7 @@ def test_front_end_refuses_and_rounds_as_the_library(node, tmp_path):
 
 def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
     values = [0.8, 100.0, 3.0, 0.0, 1e-8, 1e-4, 0.001, 0.06, 2.5e-7, 1.99526e-9, 1000.0, 0.9999]
-    path = module(tmp_path, "settings.js").as_uri()
+    path = module(tmp_path, "widgets/front/settings.js").as_uri()
     code = f"import({path!r}).then((m) => console.log({values!r}.map(m.numberText).join(' ')))"
     done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [shown(value) for value in values]
@@ -332,7 +321,7 @@ def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
     (2e5, 9e5, "2e5 5e5"), (11_000, 36_000, "15000 20000 25000 30000 35000"),
 ])  # fmt: skip
 def test_log_axes_have_ticks_over_any_span(node, tmp_path, low, high, texts):
-    path = module(tmp_path, "chart.js").as_uri()
+    path = module(tmp_path, "widgets/front/chart.js").as_uri()
     code = f"""import({path!r}).then(({{ ticks, tickText }}) => {{
       console.log(ticks({low}, {high}, 5, true).map(tickText).join(" "));
     }})"""
@@ -341,7 +330,7 @@ def test_log_axes_have_ticks_over_any_span(node, tmp_path, low, high, texts):
 
 
 def test_log_axes_leave_room_for_labels(node, tmp_path):
-    path = module(tmp_path, "chart.js").as_uri()
+    path = module(tmp_path, "widgets/front/chart.js").as_uri()
     code = (
         f"import({path!r}).then((m) => console.log(JSON.stringify(m.axisFor([{{y: [1, 1e5]}}]))))"
     )

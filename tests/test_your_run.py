@@ -10,18 +10,19 @@ import sys
 import numpy as np
 import pytest
 
-from esp_lib.diagnose import VERDICTS, diagnose
-from esp_lib.diagnose_causes import CAUSES
-from esp_lib.diagnose_figures import compact, draw_both, draw_loss, thin
-from esp_lib.diagnose_report import ANSWERS, as_json, as_text
-from esp_lib.example_logs import example_logs
-from esp_lib.logs import parse_log
-from esp_lib.synthetic_logs import RIGHT, as_log, make
+from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.examples import example_logs
+from esp_lib.diagnosis.figures import compact, draw_both, draw_loss, thin
+from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.synthetic import RIGHT, as_log, make
+from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.diagnosis.wording import ANSWERS
+from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
-from esp_lib.widgets.your_run import SOURCES
+from esp_lib.widgets.your_run.your_run import SOURCES
 from tests.conftest import ROOT
+from tests.node import module
 from tests.page_worker import close, page_answers
-from tests.test_widgets import module
 
 EXAMPLES = example_logs()
 
@@ -105,7 +106,7 @@ def test_thinning_keeps_the_extremes_and_is_the_same_on_both_sides(node, tmp_pat
     assert (values.min(), values.max()) == (y.min(), y.max())
     assert np.all(np.diff(at) > 0)
     assert thin(x[:200], y[:200], 100)[1].size == 200
-    path = module(tmp_path, "thin.js").as_uri()
+    path = module(tmp_path, "widgets/front/thin.js").as_uri()
     code = f"""import({path!r}).then(({{ thin }}) => {{
       const {{ x, y }} = thin({x.tolist()}, {y.tolist()}, 100);
       console.log(JSON.stringify([Array.from(x), Array.from(y)]));
@@ -115,7 +116,7 @@ def test_thinning_keeps_the_extremes_and_is_the_same_on_both_sides(node, tmp_pat
 
 
 def test_steps_per_epoch_are_read_or_refused(node, tmp_path):
-    path = module(tmp_path, "your_run_form.js").as_uri()
+    path = module(tmp_path, "widgets/your_run/form.js").as_uri()
     texts = ["", "  ", "100", "1,323", "12.5", "1e3", "0", "-4", "ten", "Infinity", "1 2"]
     code = f"""import({path!r}).then(({{ readSteps }}) => {{
       const one = (text) => {{

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from ipywidgets.embed import embed_data
 
-from esp_lib.diagnose import diagnose
-from esp_lib.diagnose_report import as_json, as_text
-from esp_lib.example_logs import example_logs
-from esp_lib.logs import parse_log
-from esp_lib.synthetic_formats import corpus
-from esp_lib.synthetic_logs import RIGHT
+from esp_lib.diagnosis.diagnosis import diagnose
+from esp_lib.diagnosis.examples import example_logs
+from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.synthetic import RIGHT
+from esp_lib.diagnosis.synthetic_files import corpus
+from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
 from tests.browsing import explorer, state, wait_for
 from tests.conftest import ROOT, require

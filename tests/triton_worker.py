@@ -22,10 +22,10 @@ from esp_lib import (
     RMSProp,
     make_order,
 )
-from esp_lib.optimizers import Optimizer
-from esp_lib.optimizers_parts import PARTS, without
-from esp_lib.orders import ORDERS
-from esp_lib.quadratic import make_plan
+from esp_lib.optimizers.ablated_adam import PARTS, without
+from esp_lib.optimizers.base import Optimizer
+from esp_lib.quadratic.plan import make_plan
+from esp_lib.sampling.orders import ORDERS
 
 
 class Case(NamedTuple):
@@ -97,8 +97,8 @@ IN_PARTS = "problems, seeds, settings"  # run again, one tile a launch
 
 
 def main() -> None:
-    from esp_lib.orders_triton import shuffles
-    from esp_lib.quadratic_triton import run_on_triton
+    from esp_lib.quadratic._triton import run_on_triton
+    from esp_lib.sampling._triton import shuffles
 
     path, device = sys.argv[1:]
     made: dict[str, Any] = {

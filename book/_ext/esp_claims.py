@@ -3,7 +3,7 @@
 MyST-NB leaves the executed notebooks in `_build/jupyter_execute/` while pages are read
 (https://myst-nb.readthedocs.io). When pages are written all of them are there; then the directive
 `esp-claims` turns into one table of the chapters and, under a heading each, their claims and
-figures. `esp_lib.ledger` says what is read from a notebook and what its fingerprint covers.
+figures. `esp_lib.notebook.ledger` says what is read from a notebook and what a fingerprint covers.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from esp_lib.ledger import Figure, Ledger, book_fingerprint, read_notebook
+from esp_lib.notebook.ledger import Figure, Ledger, book_fingerprint, read_notebook
 
 STATES = {"holds": "hold", "refuted": "are known to be refuted", "fails": "fail"}
-DRAWING = ("esp_lib.figures.", "esp_lib.chapter.")  # functions that only draw
+DRAWING = ("esp_lib.figures.", "esp_lib.notebook.")  # functions that only draw
 SHORT = 16  # characters of a fingerprint that tables show
 
 Link = Callable[[str], str]  # (page, or page#anchor) -> address relative to the page of claims

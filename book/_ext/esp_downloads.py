@@ -19,7 +19,7 @@ from esp_claims import anchor, chapter_title, chapters, grid, read_ledgers
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from esp_lib.ledger import Ledger
+from esp_lib.notebook.ledger import Ledger
 
 DATA = "data"  # beside the chapters' pages
 PDF = "epochal-sawtooth.pdf"  # in the root of the built book

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.optimizers import Adam, Optimizer, RMSProp
+from esp_lib.optimizers.adam import Adam
+from esp_lib.optimizers.adaptive import RMSProp
+from esp_lib.optimizers.base import Optimizer
 
 Array = NDArray[np.float64]
 

@@ -5,14 +5,14 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
 from esp_lib.widgets.budget import BudgetExplorer
-from esp_lib.widgets.maps import MapExplorer
+from esp_lib.widgets.maps.maps import MapExplorer
+from esp_lib.widgets.packing import Recording
 from esp_lib.widgets.recorded import RecordedExplorer
-from esp_lib.widgets.recorded_data import Recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
 from esp_lib.widgets.similarity import SimilarityExplorer
 from esp_lib.widgets.two_samples import TwoSampleExplorer
 from esp_lib.widgets.why import WhyExplorer
-from esp_lib.widgets.your_run import YourRun
+from esp_lib.widgets.your_run.your_run import YourRun
 
 __all__ = [
     "BudgetExplorer",

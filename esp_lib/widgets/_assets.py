@@ -1,27 +1,31 @@
-"""The front end of an explorer as one module, put together from the files in `js/`.
+"""The front end of an explorer as one module, put together from the package's JavaScript files.
 
-anywidget takes one ES module as text. The files in `js/` are plain modules that import each other
-by relative path; here they are written one after the other, each once, dependencies first, each in
-a scope of its own. So JupyterLab and the built page run the same text, and neither needs Node.
-Where a file says `sourceOf("x.js")`, it gets the text of x.js put together in the same way, to
-start a worker from it.
+anywidget takes one ES module as text. The files, each beside the Python that it twins, are plain
+modules that import each other by relative path; here they are written one after the other, each
+once, dependencies first, each in a scope of its own. So JupyterLab and the built page run the same
+text, and neither needs Node. Where a file says `sourceOf("./x.js")`, it gets the text of x.js put
+together in the same way, to start a worker from it.
+
+A module's name is its path in the package, e.g. "sawtooth/measurement.js".
 """
 
 import json
+import posixpath
 import re
 from functools import cache
 from pathlib import Path
 
-FOLDER = Path(__file__).parent / "js"
-IMPORT = re.compile(r'^import\s+\{([^}]*)\}\s+from\s+"\./([\w.]+)";\n', re.MULTILINE)
+PACKAGE = Path(__file__).resolve().parents[1]
+IMPORT = re.compile(r'^import\s+\{([^}]*)\}\s+from\s+"(\.[\w./]+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
-SOURCE = re.compile(r'sourceOf\("([\w.]+)"\)')
+SOURCE = re.compile(r'sourceOf\("(\.[\w./]+)"\)')
+STYLES = ("front/explorer.css", "your_run/your_run.css", "maps/maps.css")
 
 
 def collect(name: str, done: list[str]) -> list[str]:
     """`name` and what it imports, dependencies first, without those already in `done`."""
-    for _, dependency in IMPORT.findall(_read(name)):
-        if dependency not in done:
+    for _, path in IMPORT.findall(_read(name)):
+        if (dependency := _named(path, name)) not in done:
             collect(dependency, done)
     if name not in done:
         done.append(name)
@@ -31,46 +35,52 @@ def collect(name: str, done: list[str]) -> list[str]:
 def bundle(name: str) -> str:
     """The module `name` with everything that it imports, as one text."""
     *dependencies, _ = collect(name, [])
-    return "\n".join([*map(_scoped, dependencies), _linked(_read(name))])
+    return "\n".join([*map(_scoped, dependencies), _linked(name)])
 
 
 def _read(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+    return (PACKAGE / name).read_text(encoding="utf-8")
+
+
+def _named(path: str, importer: str) -> str:
+    """The name of the module that `importer` calls `path`."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(importer), path))
 
 
 def _scoped(name: str) -> str:
     """A module as a constant that holds its exports."""
-    text = _read(name)
-    exports = ", ".join(EXPORT.findall(text))
-    return f"const {_constant(name)} = (() => {{\n{_linked(text)}return {{ {exports} }};\n}})();"
+    exports = ", ".join(EXPORT.findall(_read(name)))
+    return f"const {_constant(name)} = (() => {{\n{_linked(name)}return {{ {exports} }};\n}})();"
 
 
 def _constant(name: str) -> str:
-    return name.replace(".", "_")  # chart.js: chart_js
+    return re.sub(r"\W", "_", name)  # logs/table.js: logs_table_js
 
 
-def _linked(text: str) -> str:
+def _linked(name: str) -> str:
     """A module's text that takes its imports from those constants; a default export stays."""
     text = IMPORT.sub(
-        lambda match: f"const {{{match[1].replace(' as ', ': ')}}} = {_constant(match[2])};\n",
-        EXPORT.sub("", text),
+        lambda match: (
+            f"const {{{match[1].replace(' as ', ': ')}}} = {_constant(_named(match[2], name))};\n"
+        ),
+        EXPORT.sub("", _read(name)),
     )
     if wrong := re.search(r"^(import|export (?!default))\b.*", text, re.MULTILINE):
         raise ValueError(
             f'only `import {{…}} from "./file.js"` and exports of functions, constants and classes '
             f"can be bundled, got {wrong[0]!r}"
         )
-    return text
+    return SOURCE.sub(lambda match: json.dumps(bundle(_named(match[1], name))), text)
 
 
 @cache
 def front_end(name: str) -> str:
     """The module of an explorer, with the source of the worker that it starts, if any."""
-    return SOURCE.sub(lambda match: json.dumps(bundle(match[1])), bundle(name))
+    return bundle(name)
 
 
 @cache
 def style() -> str:
     """The style sheet of all explorers."""
-    sheets = ("explorer.css", "your_run.css", "maps.css")
-    return "\n".join((FOLDER.parent / sheet).read_text(encoding="utf-8") for sheet in sheets)
+    folder = PACKAGE / "widgets"
+    return "\n".join((folder / sheet).read_text(encoding="utf-8") for sheet in STYLES)

@@ -38,8 +38,8 @@ class Plot(anywidget.AnyWidget):
 
 
 def plot_class(script: str, fields: Sequence[Field]) -> type[Plot]:
-    """The drawing whose front end is `js/{script}.js`, with a trait for each control."""
-    traits: dict[str, Any] = {"_esm": front_end(f"{script}.js")}
+    """The drawing whose front end is `{script}.js`, with a trait for each control."""
+    traits: dict[str, Any] = {"_esm": front_end(f"widgets/{script}.js")}
     for field in fields:
         if isinstance(field, Choice):
             traits[f"{field.name}_index"] = traitlets.Int().tag(sync=True)

@@ -1,6 +1,7 @@
 """Explorer of start many, stop early, continue some, over recorded fine-tuning episodes.
 
-Source: Dodge et al. (arXiv 2002.06305, 2020), section 5; `esp_lib.budget` has the exact means.
+Source: Dodge et al. (arXiv 2002.06305, 2020), section 5;
+`esp_lib.finetuning.early_stopping` has the exact means.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib import checks
-from esp_lib.budget import Outcome, Plan, best_plan, check_episodes, compare
-from esp_lib.orders import shuffle_rows
-from esp_lib.threefry import STREAM_ORDER, word_rows
+from esp_lib import _checks
+from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, check_episodes, compare
+from esp_lib.sampling.orders import shuffle_rows
+from esp_lib.sampling.threefry import STREAM_ORDER, word_rows
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
-from esp_lib.widgets.recorded_data import Packed, pack
+from esp_lib.widgets.packing import Packed, pack
 
 BUDGETS = 30  # fully trained episodes: the largest budget, that of the article
 START = 10  # the budget at the start
@@ -99,7 +100,7 @@ class BudgetExplorer(Explorer):
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
         self.name = name
-        self.epochs = float(checks.real("epochs", epochs, low=0, low_open=True))
+        self.epochs = float(_checks.real("epochs", epochs, low=0, low_open=True))
         self.tasks = _check(episodes, metric or {})
         self.field_list = self._make_fields()
         self.defaults = self._make_defaults()

@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 from numpy.typing import ArrayLike
 
-from esp_lib.figures import COLORS
+from esp_lib.figures.style import COLORS
 
 WIDTH, HEIGHT = 640, 368  # of the drawing, in its own units
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 40

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib import checks
-from esp_lib.curve import Curve
-from esp_lib.recorded import smoothed
-from esp_lib.sawtooth import Sawtooth, measure
+from esp_lib import _checks
+from esp_lib.bert.curves import smoothed
+from esp_lib.sawtooth.curve import Curve
+from esp_lib.sawtooth.measurement import Sawtooth, measure
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch
-from esp_lib.widgets.recorded_data import Run, Runs, pack_runs
+from esp_lib.widgets.packing import Run, Runs, pack_runs
 
 PAPER_EVERY = 50 / 1323  # of an epoch: the paper's window for its small network
 LEAST_SMOOTHING = 0.05
@@ -156,7 +156,7 @@ class RecordedExplorer(Explorer):
         g = self.group
         steps = min(run.losses[0].codes.size * g for run in self.runs)
         high = min(max(run.steps_per_epoch for run in self.runs), steps) // g * g
-        marked = tuple(float(checks.integer("marks", mark, low=1, high=high)) for mark in marks)
+        marked = tuple(float(_checks.integer("marks", mark, low=1, high=high)) for mark in marks)
         epochs = min(run.losses[0].codes.size * g // run.steps_per_epoch for run in self.runs)
         fields: list[Field] = [
             Number(
@@ -183,7 +183,7 @@ class RecordedExplorer(Explorer):
         labels = [run.label for run in self.runs]
         chosen = labels if shown is None else list(shown)
         for label in chosen:
-            checks.choice("shown", label, labels)
+            _checks.choice("shown", label, labels)
         epoch = max(run.steps_per_epoch for run in self.runs)
         epochs = min(
             run.losses[0].codes.size * self.group / run.steps_per_epoch for run in self.runs

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.curve import Curve
-from esp_lib.maps import BATCH_SIZES
-from esp_lib.optimizers import SGD, Adam, Optimizer, RMSProp
-from esp_lib.orders import ORDERS
-from esp_lib.quadratic import QuadraticProblem, simulate
+from esp_lib.maps.grid import BATCH_SIZES
+from esp_lib.optimizers.adam import Adam
+from esp_lib.optimizers.adaptive import RMSProp
+from esp_lib.optimizers.base import Optimizer
+from esp_lib.optimizers.sgd import SGD
+from esp_lib.quadratic.problem import QuadraticProblem
+from esp_lib.quadratic.simulation import simulate
+from esp_lib.sampling.orders import ORDERS
+from esp_lib.sawtooth.curve import Curve
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value

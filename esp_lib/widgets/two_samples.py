@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.mechanism import alternate
+from esp_lib.mechanism.two_samples import alternate
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.curve import Curve
-from esp_lib.orders import ORDERS, make_order
-from esp_lib.theory_staleness import observed_staleness
+from esp_lib.sampling.orders import ORDERS, make_order
+from esp_lib.sawtooth.curve import Curve
+from esp_lib.theory.staleness import observed_staleness
 from esp_lib.widgets import sawtooth
 from esp_lib.widgets.base import Explorer
 from esp_lib.widgets.fallback import Line, line_figure

@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [folder, jobsPath] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)));
-const math = await load("budget_math");
-const { read } = await load("budget");
+const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
+const math = await load("finetuning/early_stopping");
+const { read } = await load("widgets/budget");
 const jobs = JSON.parse(readFileSync(jobsPath, "utf8"));
 const tasks = jobs.tasks.map(read);
 

@@ -6,15 +6,15 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const [folder, jobsPath, wordsPath, outPath] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(`${folder}/${name}.mjs`));
-const { diagnose } = await load("diagnose");
-const { asText } = await load("diagnose_report");
+const load = (name) => import(pathToFileURL(`${folder}/${name}.js`));
+const { diagnose } = await load("diagnosis/diagnosis");
+const { asText } = await load("diagnosis/report");
 const words = JSON.parse(readFileSync(wordsPath, "utf8"));
 const numbers = (list) => list && Float64Array.from(list, (value) => value ?? NaN);
 
 async function logOf(given) {
   if (given.base64) {
-    const { parseLog } = await load("logs");
+    const { parseLog } = await load("logs/read");
     return parseLog(new Uint8Array(Buffer.from(given.base64, "base64")), given.choices);
   }
   const { validation } = given;

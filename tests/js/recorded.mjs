@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [folder, jobsPath] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)));
-const { view } = await load("recorded");
-const { unpack } = await load("packed");
-const { spread } = await load("chart");
+const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
+const { view } = await load("widgets/recorded");
+const { unpack } = await load("widgets/packing");
+const { spread } = await load("widgets/front/chart");
 const { views, spreads } = JSON.parse(readFileSync(jobsPath, "utf8"));
 
 const answer = {

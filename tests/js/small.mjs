@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [folder, jobsPath] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)));
-const { cosine } = await load("similarity");
-const two = await load("two_samples");
-const why = await load("why");
-const { makeOrder, staleness } = await load("quadratic");
+const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
+const { cosine } = await load("widgets/similarity");
+const two = await load("widgets/two_samples");
+const why = await load("widgets/why");
+const { makeOrder, staleness } = await load("quadratic/simulation");
 const { similarity, samples, orders } = JSON.parse(readFileSync(jobsPath, "utf8"));
 
 const answer = {

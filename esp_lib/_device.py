@@ -1,0 +1,75 @@
+"""The device that a call names: whether it is there, what it is, whether its memory ran out.
+
+torch is loaded in the functions, so that reading records does not need it.
+"""
+
+import os
+import platform
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+
+def device_name(device: str) -> str:
+    """The processor, or the GPU where one is used, and how many cores."""
+    if device != "cpu":
+        import torch
+
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = re.findall(r"model name\s*:\s*(.+)", info.read_text())
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def check_device(name: str) -> "torch.device":
+    """A device that is there; else ValueError."""
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}') from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            have = f"has {count} GPUs that torch can use" if count else "has no GPU torch can use"
+            raise ValueError(f'device must be there, got {name!r}: this machine {have}; use "cpu"')
+    elif device.type != "cpu":
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}')
+    return device
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory was too small; on a CPU torch says so in a plain RuntimeError."""
+    import torch
+
+    kinds = (torch.OutOfMemoryError, MemoryError)
+    return isinstance(error, kinds) or "can't allocate memory" in str(error)
+
+
+def check_gpu(device: str) -> None:
+    """Refuse what is no GPU here.
+
+    Raises:
+        ValueError: `device` is not "cuda" or "cuda:<number>", or torch finds no such GPU.
+    """
+    named = re.fullmatch(r"cuda(?::(0|[1-9][0-9]*))?", str(device))
+    if not named:
+        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {device!r}')
+    try:
+        import torch
+    except ImportError:
+        raise ValueError(
+            f'device must be "cpu" where torch is not installed, got {device!r}'
+        ) from None
+    if int(named[1] or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f'device must be "cpu" or one of the {torch.cuda.device_count()} GPUs that torch finds '
+            f"here, got {device!r}"
+        )

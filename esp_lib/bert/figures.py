@@ -1,0 +1,107 @@
+"""Figures of recorded pre-training runs: records in, axes out, in the language of `figures`."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from esp_lib import figures
+from esp_lib.bert.curves import Array, curve, validation
+from esp_lib.records.record import RunRecord
+from esp_lib.sawtooth.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+STYLES = ("-", "--", "-.", ":")
+POINTS = 9  # plotted an epoch, each the mean of its steps
+
+
+def training(
+    runs: Mapping[str, Sequence[RunRecord]],
+    title: str = "",
+    *,
+    colors: Sequence[str] = figures.CYCLE,
+) -> "Axes":
+    """Training loss of the hidden words: a line a setting, median and range of its seeds.
+
+    Args:
+        runs: label -> records of one setting.
+        title: above the axes.
+        colors: one a setting.
+    """
+    ax = figures.panel(title)
+    epochs = 0
+    for i, (label, records) in enumerate(runs.items()):
+        loss = curve(records)
+        every = max(1, loss.steps_per_epoch // POINTS)
+        style = STYLES[i % len(STYLES)]
+        color = colors[i]
+        figures.band(ax, loss.epochs(every), loss.every(every), color, label, linestyle=style)
+        epochs = max(epochs, loss.steps // loss.steps_per_epoch)
+    return _finish(ax, epochs, "MLM training loss in nats")
+
+
+def checks(
+    runs: Mapping[str, Sequence[RunRecord]],
+    title: str = "",
+    *,
+    colors: Sequence[str] = figures.CYCLE,
+) -> "Axes":
+    """Validation loss of the hidden words against epochs, a line a setting."""
+    ax = figures.panel(title)
+    epochs = 0
+    for i, (label, records) in enumerate(runs.items()):
+        found = validation(records)
+        at = found.steps / records[0].config["steps_per_epoch"]
+        style = STYLES[i % len(STYLES)]
+        figures.band(ax, at, found.values, colors[i], label, linestyle=style)
+        epochs = max(epochs, int(records[0].config["epochs"]))
+    return _finish(ax, epochs, "MLM validation loss in nats")
+
+
+def _finish(ax: "Axes", epochs: int, ylabel: str) -> "Axes":
+    figures.epoch_lines(ax, epochs)
+    ax.set(xlabel="epoch", ylabel=ylabel, xlim=(0, epochs))
+    figures.label_lines(ax)
+    return ax
+
+
+def dots(ax: "Axes", x: Array, y: Array, error: Array, color: str, label: str) -> "Axes":
+    """Joined dots with 95 % confidence intervals from standard errors; all (points,)."""
+    ax.errorbar(x, y, yerr=1.96 * error, fmt="none", color=color, elinewidth=1.2)
+    ax.plot(x, y, "o-", color=color, markersize=3, linewidth=1.2, label=label)
+    return ax
+
+
+def amplitudes(
+    rows: Mapping[str, tuple[Estimate, Estimate]],
+    groups: Sequence[int] = (),
+) -> "Axes":
+    """Drop and rise of many settings with 95 % confidence intervals, one row each.
+
+    Args:
+        rows: label -> drop, rise in nats; the first row is the baseline, drawn down through all.
+        groups: numbers of rows before which a thin line separates groups.
+    """
+    ax = figures.panel(size=(7.6, 0.7 + 0.27 * len(rows)))
+    heights = -np.arange(len(rows))
+    for offset, kind, color, marker, face in (
+        (0.13, 0, figures.BLUE, "o", figures.BLUE),
+        (-0.13, 1, figures.ORANGE, "s", "none"),
+    ):
+        values = np.array([row[kind].mean for row in rows.values()])
+        errors = 1.96 * np.array([row[kind].error for row in rows.values()])
+        ax.errorbar(
+            values, heights + offset, xerr=errors, fmt=marker, color=color, markersize=4.5,
+            markerfacecolor=face, elinewidth=1.2, label=("drop", "rise")[kind],
+        )  # fmt: skip
+        ax.axvline(values[0], color=color, linewidth=0.7, linestyle=":", zorder=0)
+    for row in groups:
+        ax.axhline(0.5 - row, color=figures.GRID, linewidth=0.8)
+    ax.axvline(0, color=figures.SOFT, linewidth=0.8)
+    ax.set_yticks(heights, list(rows))
+    ax.set_ylim(0.6 - len(rows), 0.6)
+    ax.set_xlabel("nats")
+    figures.legend(ax, loc="upper right", fontsize=8.5)
+    return ax

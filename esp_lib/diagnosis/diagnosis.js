@@ -1,0 +1,135 @@
+// Is the sawtooth in your run, and what makes it? From a training log to a diagnosis: the twin of
+// esp_lib/diagnosis/diagnosis.py. The log is one of `parseLog`.
+
+import { cannotTell, correctedP, judge } from "./verdict.js";
+import { collectEvidence } from "./evidence.js";
+import { findPeriod } from "./period.js";
+import { findOverfitting } from "./overfitting.js";
+import { formatComma, formatG } from "../logs/format.js";
+import { tPoint } from "../sawtooth/student_t.js";
+
+const LEAST_POINTS = 3; // an epoch
+
+/**
+ * Says whether the loss of a run has an epochal sawtooth, and what makes its drops.
+ *
+ * @param {object} log of `parseLog`
+ * @param {number|null} stepsPerEpoch by default what the log says, else estimated
+ * @returns {object} the fields of Python's `Diagnosis`, their names in camelCase
+ * @throws {RangeError} `stepsPerEpoch` is not a finite number of at least 1
+ */
+export function diagnose(log, stepsPerEpoch = null) {
+  const length = chooseLength(log, stepsPerEpoch);
+  const { steps, loss, interval } = log;
+  const [first, last] = [steps[0], steps[steps.length - 1]];
+  const span = (last - first) / length.steps;
+  let evidence = null;
+  let judged;
+  if (length.source === "unknown") {
+    judged = cannotTell(
+      "The log does not say how long an epoch is, and the curve does not show it: at no " +
+        "period does the loss drop more regularly than chance. Say how many steps an epoch " +
+        "has: --steps-per-epoch N.",
+    );
+  } else if (length.steps / interval < LEAST_POINTS) {
+    judged = cannotTell(
+      `The log has ${formatG(length.steps / interval, 2)} points an epoch; what happens within ` +
+        `an epoch shows from ${LEAST_POINTS} on, and 20 are better. Log more often.`,
+    );
+  } else if (last <= length.steps) {
+    judged = cannotTell(
+      `The run ends within its first epoch, of ${formatG(length.steps)} steps: there is no ` +
+        "boundary.",
+    );
+  } else if (last - first > loss.length * length.steps) {
+    judged = cannotTell(
+      `Most epochs are missing: the log has ${formatComma(loss.length)} points from ` +
+        `${formatG(span, 3)} epochs.`,
+    );
+  } else {
+    evidence = collectEvidence(steps, loss, log.learningRate, length.steps, interval);
+    judged = judge(evidence, length.tries);
+  }
+  judged.reasons.unshift(...length.reasons);
+  return describeDiagnosis(log, judged, evidence, length);
+}
+
+/** Steps in an epoch: {steps, source, confidence, tries, reasons}. */
+function chooseLength(log, asked) {
+  const known = { tries: 1, confidence: 1, reasons: [] };
+  if (asked !== null) {
+    if (!(asked >= 1 && Number.isFinite(asked))) {
+      const bounds = "must be finite and in [1, inf]";
+      throw new RangeError(`steps_per_epoch ${bounds}, got ${formatG(asked)}`);
+    }
+    const reasons = [];
+    if (log.stepsPerEpoch && Math.abs(asked / log.stepsPerEpoch - 1) > 0.02) {
+      reasons.push(
+        `${formatG(asked)} steps an epoch were asked for; the log itself speaks of ` +
+          `${formatG(log.stepsPerEpoch)}.`,
+      );
+    }
+    return { ...known, steps: asked, source: "argument", reasons };
+  }
+  if (log.stepsPerEpoch !== null) {
+    const confidence = Math.max(0, 1 - log.stepsPerEpochError / log.stepsPerEpoch);
+    return { ...known, steps: log.stepsPerEpoch, source: "log", confidence };
+  }
+  const period = findPeriod(log.steps, log.loss, log.interval);
+  if (!Number.isFinite(period.steps)) {
+    return { ...known, steps: NaN, source: "unknown", confidence: 0 };
+  }
+  const reason =
+    `The log does not say how long an epoch is. ${formatG(period.steps)} steps (give or take ` +
+    `${formatG(period.error, 1)}) is where the loss drops most regularly; of ` +
+    `${formatComma(period.tries)} lengths that were tried, and p is corrected for that.`;
+  return {
+    steps: period.steps, source: "estimated", confidence: 1 - period.pValue, tries: period.tries,
+    reasons: [reason],
+  };
+}
+
+/** The 95 % interval of the amplitude; NaN where there is none. */
+function amplitudeRange(tooth, boundaries) {
+  let error = tooth.amplitudeError;
+  let freedom = boundaries - 1;
+  if (!Number.isFinite(error)) {
+    error = tooth.dropError;
+    freedom = 1_000_000;
+  }
+  if (!Number.isFinite(error) || freedom < 1) return [NaN, NaN];
+  const reach = tPoint(0.025, freedom) * error;
+  return [tooth.amplitude - reach, tooth.amplitude + reach];
+}
+
+function describeDiagnosis(log, judged, evidence, length) {
+  const validation = findOverfitting(log.steps, log.loss, log.validation);
+  const tooth = evidence?.tooth;
+  const measured = {
+    amplitude: tooth?.amplitude ?? NaN,
+    amplitudeInterval: tooth ? amplitudeRange(tooth, evidence.boundaries) : [NaN, NaN],
+    drop: tooth?.drop ?? NaN,
+    rise: tooth?.rise ?? NaN,
+    noise: tooth?.noise ?? NaN,
+    shape: tooth && judged.verdict === "sawtooth" ? tooth.shape : "none",
+    phase: tooth?.phase ?? new Float64Array(0),
+    profile: tooth?.profile ?? new Float64Array(0),
+  };
+  return {
+    verdict: judged.verdict,
+    pValue: evidence ? correctedP(evidence, length.tries) : NaN,
+    ...measured,
+    stepsPerEpoch: length.steps,
+    stepsPerEpochSource: length.source,
+    stepsPerEpochConfidence: length.confidence,
+    epochs: log.steps[log.steps.length - 1] / length.steps,
+    pointsPerEpoch: length.steps / log.interval,
+    cause: judged.cause,
+    causeConfidence: judged.confidence,
+    reasons: judged.reasons,
+    overfitting: validation.verdict,
+    bestValidationStep: validation.bestStep,
+    noiseRepeats: evidence?.repeat.correlation ?? NaN,
+    correlation: evidence?.correlation ?? NaN,
+  };
+}

@@ -1,0 +1,39 @@
+"""Figures: data in, axes out, and `show`, which puts them on a page."""
+
+from esp_lib.figures.curves import (
+    band,
+    drawable,
+    epoch_lines,
+    label_lines,
+    loss_curves,
+    published_against_ours,
+    signed_log,
+)
+from esp_lib.figures.page import Shown, page_svg, show
+from esp_lib.figures.style import (
+    BLUE,
+    COLORS,
+    CYCLE,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    NARROW,
+    ORANGE,
+    PANEL,
+    PURPLE,
+    SOFT,
+    STYLE,
+    WIDE,
+    beta2_color,
+    legend,
+    panel,
+    wide,
+)
+
+__all__ = [
+    "BLUE", "COLORS", "CYCLE", "GREEN", "GREY", "GRID", "INK", "NARROW", "ORANGE", "PANEL",
+    "PURPLE", "SOFT", "STYLE", "WIDE", "Shown", "band", "beta2_color", "drawable", "epoch_lines",
+    "label_lines", "legend", "loss_curves", "page_svg", "panel", "published_against_ours", "show",
+    "signed_log", "wide",
+]  # fmt: skip

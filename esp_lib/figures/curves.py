@@ -1,0 +1,161 @@
+"""Curves of losses on axes: data in, axes out."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from esp_lib.figures.style import BLUE, CYCLE, GRID, SOFT, panel, wide
+from esp_lib.sawtooth.curve import Curve
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def epoch_lines(ax: "Axes", epochs: int) -> None:
+    """Thin vertical lines where epochs end, and ticks at whole epochs."""
+    ax.locator_params(axis="x", integer=True)
+    for epoch in range(1, epochs):
+        ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0, label="_end of an epoch")
+
+
+def drawable(values: ArrayLike) -> NDArray[np.float64]:
+    """The values, NaN where a diverged run has left every axis (beyond 1e30 in size)."""
+    y = np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):
+        return np.where(np.abs(y) <= 1e30, y, np.nan)
+
+
+def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **line: Any) -> "Axes":
+    """Median of the runs as a line, their 10th to 90th percentile as a band.
+
+    Args:
+        ax: axes to draw on.
+        x: (points,).
+        runs: (runs, points), or (points,) for a single run.
+        color: of line and band.
+        label: for the legend or `label_lines`.
+        line: further properties of the line.
+    """
+    y = np.atleast_2d(drawable(runs))
+    gone = np.isnan(y).all(axis=0)
+    y = np.where(gone, 0.0, y)  # so that percentiles of nothing are no warning
+    x = np.where(gone, np.nan, x)
+    if y.shape[0] > 1:
+        low, high = np.nanpercentile(y, [10, 90], axis=0)
+        ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
+    ax.plot(x, np.nanmedian(y, axis=0), color=color, label=label, **line)
+    return ax
+
+
+def loss_curves(
+    curves: Mapping[str, Curve],
+    *,
+    every: int = 1,
+    colors: Sequence[str] = CYCLE,
+    published: Mapping[str, ArrayLike] | None = None,
+    ax: "Axes | None" = None,
+    log: bool = False,
+) -> "Axes":
+    """Loss against epochs, one band a setting, labelled at its right end.
+
+    Args:
+        curves: label -> curve with loss (runs, steps) or (steps,).
+        every: steps averaged for each point ("plot every").
+        colors: one a curve.
+        published: label -> end-of-epoch losses of the paper, drawn as hollow circles.
+        ax: axes to draw on; new half-width ones by default.
+        log: logarithmic loss axis.
+
+    Returns:
+        The axes.
+    """
+    ax = panel() if ax is None else ax
+    styles = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)))
+    epochs = 0
+    for i, (label, curve) in enumerate(curves.items()):
+        color = colors[i % len(colors)]
+        band(ax, curve.epochs(every), curve.every(every), color, label, linestyle=styles[i % 6])
+        epochs = max(epochs, -(-curve.steps // curve.steps_per_epoch))
+        ends = (published or {}).get(label)
+        if ends is not None:
+            at = np.arange(1, np.size(ends) + 1)
+            ax.plot(
+                at, ends, "o", markerfacecolor="none", markeredgecolor=color, markersize=5,
+                label=f"_{label}, published",
+            )  # fmt: skip
+    epoch_lines(ax, epochs)
+    ax.set_xlim(0, epochs)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("training loss")
+    if log:
+        ax.set_yscale("log")
+    label_lines(ax)
+    return ax
+
+
+def signed_log(ax: "Axes", scale: float) -> None:
+    """A y axis that is linear between -scale and scale and logarithmic beyond, with a zero line.
+
+    Ticks stand at zero and at powers of ten well beyond the linear part, where they can be read.
+    """
+    ax.set_yscale("symlog", linthresh=scale)
+    ax.axhline(0, color=SOFT, linewidth=0.8)
+    lowest = int(np.floor(np.log10(scale))) + 1
+    ticks = [0.0]
+    for side, reach in ((-1, -ax.get_ylim()[0]), (1, ax.get_ylim()[1])):
+        highest = int(np.floor(np.log10(reach))) if reach > 0 else lowest - 1
+        stride = max(1, -(-(highest - lowest + 1) // 3))
+        ticks += [side * 10.0**k for k in range(highest, lowest - 1, -stride)]
+    ax.set_yticks(sorted(ticks))
+    ax.minorticks_off()
+
+
+def label_lines(ax: "Axes", size: float = 8.5) -> None:
+    """Write each labelled line's name beside its right end, in its colour, moved apart."""
+    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # settles limits and layout
+    points = 72 / figure.dpi
+    ends: list[tuple[float, float, Any]] = []  # height in points, value, line
+    for line in lines:
+        x, y = (np.asarray(data, dtype=float) for data in line.get_data())
+        seen = y[np.isfinite(x) & np.isfinite(y)]
+        last = seen[-1] if seen.size else ax.get_ylim()[0]
+        ends.append((ax.transData.transform((0, last))[1] * points, last, line))
+    ends.sort(key=lambda end: end[0])
+    heights = [height for height, _, _ in ends]
+    for _ in range(100):  # push neighbours apart until none overlap
+        for i in range(1, len(heights)):
+            overlap = 1.25 * size - (heights[i] - heights[i - 1])
+            if overlap > 1e-6:
+                heights[i - 1] -= overlap / 2
+                heights[i] += overlap / 2
+    for height, (own, value, line) in zip(heights, ends, strict=True):
+        ax.annotate(
+            str(line.get_label()), xy=(1, value), xycoords=("axes fraction", "data"),
+            xytext=(5, height - own), textcoords="offset points", va="center", ha="left",
+            color=line.get_color(), fontsize=size, annotation_clip=False,
+        )  # fmt: skip
+
+
+def published_against_ours(
+    published: NDArray[Any], mean: NDArray[Any], sd: NDArray[Any], ax: "Axes | None" = None
+) -> "Axes":
+    """Each published value as z = (published - mean) / sd, against our mean; grey from -3 to 3."""
+    ax = wide() if ax is None else ax
+    mean = drawable(mean)
+    z = (published - mean) / sd
+    ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0)
+    ax.axhline(0, color=SOFT, linewidth=0.8)
+    ax.plot(
+        mean, z, "o", markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5,
+        label="_published",
+    )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlabel("our mean end-of-epoch loss")
+    ax.set_ylabel("z of the published value")
+    reach = 1.15 * max(4.0, np.nanmax(np.abs(z), initial=0.0))
+    ax.set_ylim(-reach, reach)
+    return ax

@@ -1,0 +1,229 @@
+"""Sentences to classify: three tasks of GLUE, and one made from Python's own help.
+
+Source: Wang et al., "GLUE" (ICLR 2019); SST-2 of Socher et al. (2013), CoLA of Warstadt et al.
+(2019), RTE of Dagan et al. (2006) and after. They are read from the folder that the environment
+variable ESP_DATA names if it holds `glue/sst2/train.tsv` and so on, in the layout of GLUE's own
+archives or of CoLA's; otherwise they are downloaded by name with Hugging Face's `datasets` (an
+optional package). Text is brought into the form of WikiText, on which the network was pre-trained.
+"""
+
+import csv
+import functools
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from esp_lib import _checks
+from esp_lib.bert.config import CorpusConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP, make_corpus, make_tokenizer, marked
+
+TASKS = ("sst2", "cola", "rte", "order")
+LABELS = {  # task -> what is asked
+    "sst2": "SST-2: is the review positive?",
+    "cola": "CoLA: is the sentence good English?",
+    "rte": "RTE: does the second sentence follow from the first?",
+    "order": "two sentences of Python's help: in their order, or swapped?",
+}
+HUB_NAME = "nyu-mll/glue"
+HUB_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # the sentences must not change
+FILES = {  # of a split, by what they are called in GLUE's archive or in CoLA's own
+    "train": (("train.tsv",), ("in_domain_train.tsv",)),
+    "valid": (("dev.tsv",), ("in_domain_dev.tsv", "out_of_domain_dev.tsv")),
+}
+ENTAILMENT = {"entailment": 1, "not_entailment": 0}
+
+Row = tuple[tuple[str, ...], int]  # one or two sentences, and the label
+
+
+class Examples(NamedTuple):
+    """n examples; L is the longest that is kept."""
+
+    tokens: NDArray[np.int32]  # (n, L) <cls> first <sep> [second <sep>] <pad> ...
+    segments: NDArray[np.int32]  # (n, L) 1 on the second sentence and its <sep>
+    lengths: NDArray[np.int32]  # (n,) tokens that are not <pad>
+    label: NDArray[np.int32]  # (n,) 0 or 1
+
+
+class Task(NamedTuple):
+    """Examples to train on and to validate with."""
+
+    train: Examples
+    valid: Examples
+    sha256: str  # of all of them
+
+
+@functools.lru_cache(maxsize=4)
+def make_task(name: str, corpus: CorpusConfig, max_len: int) -> Task:
+    """Read and tokenize a task; the training examples come in one fixed random order.
+
+    Args:
+        name: one of `TASKS`.
+        corpus: what the network was pre-trained on, which gives the sub-words.
+        max_len: tokens of an example; longer ones lose the end of the longer sentence.
+
+    Raises:
+        FileNotFoundError: the task is not where it should be.
+        ConnectionError: the download failed.
+        ValueError: a file is not of this task.
+    """
+    _checks.choice("task", name, TASKS)
+    _checks.integer("max_len", max_len, low=8)
+    if name == "order":
+        train, valid = (_sentence_order(corpus, max_len, part) for part in ("train", "valid"))
+    else:
+        train, valid = (
+            encode(read_rows(name, part), corpus, max_len) for part in ("train", "valid")
+        )
+    mixed = np.random.default_rng([0, TASKS.index(name)]).permutation(len(train.label))
+    train = Examples(*(field[mixed] for field in train))
+    digest = hashlib.sha256()
+    for examples in (train, valid):
+        for field in examples:
+            digest.update(np.ascontiguousarray(field, dtype="<i4").tobytes())
+    return Task(train, valid, digest.hexdigest())
+
+
+def read_rows(name: str, split: str) -> list[Row]:
+    """The sentences and labels of one split ("train" or "valid") of a task of GLUE."""
+    folder = os.environ.get("ESP_DATA")
+    return _from_folder(Path(folder), name, split) if folder else _from_hub(name, split)
+
+
+def as_wikitext(text: str) -> list[str]:
+    """The words of a sentence as WikiText writes them: lower case, punctuation apart, " @-@ "."""
+    text = re.sub(r"(?<=\w)-(?=\w)", " @-@ ", text.lower())
+    text = re.sub(r"(?<=\d)([.,])(?=\d)", r" @\1@ ", text)
+    return re.findall(r"@[-.,]@|'\w+|\w+|[^\w\s]", text)
+
+
+def encode(rows: list[Row], corpus: CorpusConfig, max_len: int) -> Examples:
+    """Sentences as sub-words of the pre-training's vocabulary."""
+    tokenizer = make_tokenizer(corpus)
+    sentences = [as_wikitext(sentence) for parts, _ in rows for sentence in parts]
+    ids = iter(tokenizer.encode_batch_fast(marked([sentences]), add_special_tokens=False))
+    encoded = [[next(ids).ids for _ in parts] for parts, _ in rows]
+    return lay_out(encoded, [label for _, label in rows], max_len)
+
+
+def lay_out(encoded: list[list[list[int]]], labels: list[int], max_len: int) -> Examples:
+    """Token ids of one or two sentences each, as arrays."""
+    n = len(encoded)
+    made = Examples(
+        np.full((n, max_len), PAD, np.int32),
+        np.zeros((n, max_len), np.int32),
+        np.zeros(n, np.int32),
+        np.array(labels, np.int32),
+    )
+    for row, parts in enumerate(encoded):
+        parts = [list(part) for part in parts]
+        while sum(map(len, parts)) + len(parts) + 1 > max_len:
+            max(parts, key=len).pop()
+        ids = [CLS, *(token for part in parts for token in [*part, SEP])]
+        made.tokens[row, : len(ids)] = ids
+        made.segments[row, len(parts[0]) + 2 : len(ids)] = 1
+        made.lengths[row] = len(ids)
+    return made
+
+
+def score(name: str, label: NDArray[np.int32], predicted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How GLUE scores a task: Matthews correlation for CoLA, else accuracy.
+
+    Args:
+        name: one of `TASKS`.
+        label: (n,) 0 or 1.
+        predicted: (..., n) whether 1 was predicted.
+
+    Returns:
+        (...); the correlation is 0 where all predictions are the same.
+    """
+    truth = label.astype(bool)
+    if name != "cola":
+        return np.asarray((predicted == truth).mean(axis=-1))
+    tp = (predicted & truth).sum(axis=-1, dtype=np.float64)
+    tn = (~predicted & ~truth).sum(axis=-1, dtype=np.float64)
+    fp = (predicted & ~truth).sum(axis=-1, dtype=np.float64)
+    fn = (~predicted & truth).sum(axis=-1, dtype=np.float64)
+    size = np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    return np.asarray((tp * tn - fp * fn) / np.where(size > 0, size, 1.0))
+
+
+def metric(name: str) -> str:
+    """What `score` measures."""
+    return "Matthews correlation" if name == "cola" else "accuracy"
+
+
+def _sentence_order(corpus: CorpusConfig, max_len: int, part: str) -> Examples:
+    """Neighbouring sentences of the pre-training text, half of them swapped."""
+    pairs = getattr(make_corpus(corpus), part)
+    random = np.random.default_rng([0, part == "valid"])
+    encoded, labels = [], []
+    for row in np.flatnonzero(pairs.is_next == 1):
+        ids = pairs.tokens[row, : pairs.lengths[row]].tolist()
+        middle = ids.index(SEP)
+        parts = [ids[1:middle], ids[middle + 1 : -1]]
+        swapped = bool(random.random() < 0.5)
+        encoded.append(parts[::-1] if swapped else parts)
+        labels.append(int(not swapped))
+    return lay_out(encoded, labels, max_len)
+
+
+def _from_folder(folder: Path, name: str, split: str) -> list[Row]:
+    glue = folder / "glue"
+    inside = sorted(path for path in glue.iterdir() if path.is_dir()) if glue.is_dir() else []
+    for place in inside:
+        if re.sub(r"[^a-z0-9]", "", place.name.lower()) != name:
+            continue
+        for files in FILES[split]:
+            paths = [place / file for file in files]
+            if all(path.is_file() for path in paths):
+                return [row for path in paths for row in _read_tsv(path, name)]
+    found = ", ".join(path.name for path in inside) or "nothing"
+    raise FileNotFoundError(
+        f"ESP_DATA must name a folder with glue/{name}/{FILES[split][0][0]} in it, "
+        f"got {str(folder)!r}: its glue holds {found}"
+    )
+
+
+def _read_tsv(path: Path, name: str) -> list[Row]:
+    """A file of GLUE; CoLA's have no header and the columns source, label, mark, sentence."""
+    with path.open(encoding="utf8", newline="") as file:
+        lines = [line for line in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if line]
+    header = ["source", "label", "mark", "sentence"] if name == "cola" else lines.pop(0)
+    wanted = ("sentence1", "sentence2") if name == "rte" else ("sentence",)
+    names = ["sentence" if column == "content" else column for column in header]
+    if missing := [column for column in (*wanted, "label") if column not in names]:
+        raise ValueError(f"{path} must have a column {missing[0]!r}, its first line is {header}")
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        values = dict(zip(names, line, strict=False))
+        label = ENTAILMENT.get(values.get("label", ""), values.get("label"))
+        if label not in (0, 1, "0", "1") or any(column not in values for column in wanted):
+            raise ValueError(f"{path}, row {number}: no example of {name}: {line}")
+        rows.append((tuple(values[column] for column in wanted), int(label)))
+    return rows
+
+
+def _from_hub(name: str, split: str) -> list[Row]:
+    try:
+        import datasets
+    except ImportError:
+        raise FileNotFoundError(
+            f"{name} is not on this machine: set ESP_DATA to a folder with glue/{name}/train.tsv "
+            "in it, or install `datasets` to download it"
+        ) from None
+    part = {"train": "train", "valid": "validation"}[split]
+    try:
+        rows = datasets.load_dataset(HUB_NAME, name, split=part, revision=HUB_REVISION)
+    except OSError as error:  # no network, no such name
+        raise ConnectionError(
+            f"{name} could not be downloaded ({error}): try again, or set ESP_DATA to a folder "
+            f"with glue/{name}/train.tsv in it"
+        ) from error
+    columns = ("sentence1", "sentence2") if name == "rte" else ("sentence",)
+    flip = name == "rte"  # there, 0 is entailment
+    return [(tuple(row[column] for column in columns), row["label"] ^ flip) for row in rows]

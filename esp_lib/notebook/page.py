@@ -1,0 +1,112 @@
+"""Pieces of a page that a notebook displays: sentences and tables with computed numbers."""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from esp_lib.records.record import RunRecord
+
+
+@dataclass(frozen=True)
+class Page:
+    """A piece of HTML, or of Markdown, that notebooks display."""
+
+    text: str
+    mime: str = "text/html"
+    record: Mapping[str, Any] = field(default_factory=dict)  # the same for `ledger.read_notebook`
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
+        plain = re.sub(r"<[^>]+>", " ", self.text) if self.mime == "text/html" else self.text
+        shown = {self.mime: self.text, "text/plain": html.unescape(plain)}
+        return shown, {"esp_lib": dict(self.record)} if self.record else {}
+
+
+def say(markdown: str) -> Page:
+    """A passage of text with computed numbers in it."""
+    return Page(markdown, "text/markdown")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[object]], caption: str, folded: bool = False
+) -> Page:
+    """A table of text and numbers; the first cell of each row names it.
+
+    Args:
+        head: column headings.
+        rows: one sequence of cells a row.
+        caption: what the table shows.
+        folded: show the caption alone until the reader opens the table.
+    """
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{cells}</tr>')
+    top = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in head)
+    title = "" if folded else f"<caption>{html.escape(caption)}</caption>"
+    body = (
+        f'<table class="esp-table">{title}'
+        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    )
+    return folded_page(caption, body) if folded else Page(_scroll(caption, body))
+
+
+def made_table(records: Sequence[RunRecord]) -> Page:
+    """What made each recorded run: profile, device, versions, date, seconds and commit; folded."""
+    rows = []
+    for record in records:
+        made = record.made
+        versions = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+        date = made["date"].replace("T", " ").removesuffix("+00:00") + " UTC"
+        outcome = record.status + (f": {record.message}" if record.message else "")
+        seconds = f"{made['seconds']:,.0f}"
+        rows.append(
+            [
+                record.label,
+                record.profile,
+                outcome,
+                made["device"],
+                date,
+                seconds,
+                made["commit"],
+                versions,
+            ]
+        )
+    head = ["Run", "Profile", "Outcome", "On", "When", "Seconds", "Code", "With"]
+    title = f"The {len(rows)} recorded runs of this page: what made them"
+    return table(head, rows, title, folded=True)
+
+
+def _scroll(label: str, body: str) -> str:
+    """A box that scrolls sideways by itself and that the keyboard can reach."""
+    label = html.escape(label, quote=True)
+    return f'<div class="esp-scroll" role="region" tabindex="0" aria-label="{label}">{body}</div>'
+
+
+def folded_page(title: str, body: str, is_open: bool = False) -> Page:
+    """A title that opens its body."""
+    state = ' open=""' if is_open else ""
+    return Page(
+        f'<details class="esp-fold"{state}>'
+        f"<summary>{html.escape(title)}</summary>{_scroll(title, body)}</details>"
+    )
+
+
+def rounded(value: float, error: float) -> str:
+    """`value` ± `error`, both to the error's first digit, or its first two if it starts with 1.
+
+    >>> rounded(1.2345, 0.0456), rounded(24983.0, 347.0)
+    ('1.23 ± 0.05', '25000 ± 300')
+    """
+    if not 0 < error < float("inf"):
+        return f"{value:.4g}".replace("-", "−")
+    digits, exponent = f"{error:.1e}".split("e")
+    decimals = (1 if digits.startswith("1") else 0) - int(exponent)
+    value, error, shown = round(value, decimals), round(error, decimals), max(0, decimals)
+    return f"{value:.{shown}f} ± {error:.{shown}f}".replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p-value as readers need it: "p = 0.02", "p < 1e-10" for anything smaller than that."""
+    return "p < 1e-10" if p < 1e-10 else f"p = {p:.2g}"

@@ -1,0 +1,89 @@
+"""Explorer of the reader's own run: drop, choose or paste a training log and read the diagnosis.
+
+The log is read and diagnosed in the browser by the twins of `logs.read` and `diagnosis.diagnosis`,
+which give the same numbers; it never leaves the page. With a kernel the diagnosis comes
+back to Python, as `esp-diagnose --json` writes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import numpy as np
+import traitlets
+
+from esp_lib import _checks
+from esp_lib.diagnosis.examples import Example, example_logs
+from esp_lib.diagnosis.wording import ANSWERS, words
+from esp_lib.widgets._assets import front_end, style
+from esp_lib.widgets.fallback import Line, line_figure
+
+# How the length of an epoch is known, by `Diagnosis.steps_per_epoch_source`.
+SOURCES = {
+    "argument": "as you said",
+    "log": "as the log says",
+    "estimated": "estimated from the curve",
+    "unknown": "",
+}
+
+
+class YourRun(anywidget.AnyWidget):
+    """Diagnosis of a log, in the page.
+
+    Args:
+        time_limit: seconds after which a diagnosis is given up.
+
+    Attributes:
+        diagnosis: of the log that was diagnosed last, as `esp-diagnose --json` writes it; empty
+            before the first, and after a log that could not be read.
+
+    Raises:
+        ValueError: `time_limit` is not positive.
+    """
+
+    _esm = front_end("widgets/your_run/your_run.js")
+    _css = style()
+
+    name = traitlets.Unicode("your-run").tag(sync=True)
+    examples: Any = traitlets.List().tag(sync=True)
+    words = traitlets.Dict().tag(sync=True)
+    time_limit = traitlets.Float().tag(sync=True)
+    diagnosis = traitlets.Dict().tag(sync=True)  # from the front end
+
+    def __init__(self, time_limit: float = 60.0) -> None:
+        super().__init__(
+            time_limit=float(_checks.real("time_limit", time_limit, low=0, low_open=True)),
+            examples=[_as_json(example) for example in example_logs()],
+            words={"report": words(), "answers": ANSWERS, "sources": SOURCES},
+        )
+        self.add_class("esp-explorer")
+
+    def static_figure(self) -> str:
+        """HTML of a figure that stands in where the explorer can't run."""
+        run = example_logs()[0].run
+        line = Line(run.steps / run.steps_per_epoch, run.loss, "blue", "an example")
+        return line_figure(
+            self.name, [line], "epoch", "training loss",
+            "A loss with the sawtooth. With JavaScript this figure is live, and you can drop a log "
+            "of your own here; without it, the command esp-diagnose says the same.",
+            boundaries=np.arange(1, run.steps[-1] // run.steps_per_epoch), from_zero=False,
+        )  # fmt: skip
+
+    def _ipython_display_(self) -> None:
+        """Show the static figure, then the explorer, which takes its place when it is drawn."""
+        from IPython.display import HTML, display
+
+        display(HTML(self.static_figure()))
+        shown = self._repr_mimebundle_()  # None without a display
+        data, metadata = shown if isinstance(shown, tuple) else (shown or {}, {})
+        display(data, metadata=metadata, raw=True)
+
+
+def _as_json(example: Example) -> dict[str, Any]:
+    return {
+        "title": example.title,
+        "file": example.file,
+        "text": example.text,
+        "steps_per_epoch": example.steps_per_epoch,
+    }
