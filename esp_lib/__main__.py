@@ -68,6 +68,7 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         action.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
         action.add_argument("--profile", choices=PROFILES, help="default: all")
         action.set_defaults(run=_runs)
+    _add_record(actions)
     text = "train the runs of a profile that have no record yet"
     train = actions.add_parser("train", help=text, description=text)
     train.add_argument("name", nargs="*", help="e.g. beta2-0.8 or sst2; default: all")
@@ -77,6 +78,32 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     train.add_argument("--workers", type=int, default=0, help="runs at once; default: one a core")
     train.add_argument("--again", action="store_true", help="train also what has a record")
     train.set_defaults(run=_train)
+
+
+def _add_record(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "record a pre-training run that was stopped: the epochs that its checkpoint holds"
+    record = actions.add_parser("record", help=text, description=text)
+    record.add_argument("label", metavar="LABEL", help="e.g. beta2-0.8-seed0")
+    record.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
+    record.add_argument("--profile", choices=PROFILES, required=True)
+    record.add_argument("--device", default="cpu", help="that it was trained on; default: cpu")
+    record.set_defaults(run=_record)
+
+
+def _record(options: argparse.Namespace) -> int:
+    from esp_lib._checks import choice
+    from esp_lib.bert import ablations
+    from esp_lib.records.store import results_folder, save
+
+    jobs = {job.label: job for job in ablations.jobs(options.profile)}
+    try:
+        job = jobs[choice("label", options.label, jobs)]
+        record = ablations.train_job(job, options.device, as_it_stands=True)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{save(record, options.folder or results_folder())}: {record.message}")
+    return 0
 
 
 def _runs(options: argparse.Namespace) -> int:

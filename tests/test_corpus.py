@@ -229,8 +229,9 @@ def test_make_corpus_is_kept(small, monkeypatch):
 
 
 SCRIPT = """
-from esp_lib import corpus
-from esp_lib.corpus import CorpusConfig, make_corpus
+from esp_lib.bert import corpus
+from esp_lib.bert.config import CorpusConfig
+from esp_lib.bert.corpus import make_corpus
 print(make_corpus(CorpusConfig("embedded", 1000, 56, 640, 64)).sha256)
 letters = [chr(code) for code in range(0x4E00, 0x4E00 + 300)]  # all as frequent as each other
 words = [letters[i] + letters[i - 1] + letters[i - 9] for i in range(300)]

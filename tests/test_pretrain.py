@@ -237,6 +237,38 @@ def test_progress_counts_steps(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_stopped_run_is_recorded_as_it_stands(tmp_path, monkeypatch):
+    whole = pretrain(TINY)
+    path = tmp_path / "run.pt"
+    with pytest.raises(ValueError, match="checkpoint must be there"):
+        pretrain(TINY, checkpoint=path, as_it_stands=True)
+    step = Training.step
+
+    def interrupt(self, lr):
+        step(self, lr)
+        if self._taken == 30:  # in the third of three epochs of 12 steps
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(TINY, checkpoint=path)
+    monkeypatch.setattr(Training, "step", None)  # nothing is trained
+    part = pretrain(TINY, checkpoint=path, as_it_stands=True)
+    assert (part.status, part.message) == ("stopped", "the first 2 of 3 epochs")
+    assert part.config == whole.config
+    assert part.made["precision"] == "float32"
+    assert part.made["seconds"] > 0
+    for name, values in part.arrays.items():
+        if name in ("mlm_loss", "nsp_loss"):
+            assert len(values) == 24
+        if name != "row_norm":  # of the network as it is
+            np.testing.assert_array_equal(values, whole.arrays[name][: len(values)], err_msg=name)
+    assert part.arrays["valid_step"].tolist() == [5, 10, 15, 20]
+    assert path.exists()
+    monkeypatch.setattr(Training, "step", step)
+    assert_same(pretrain(TINY, checkpoint=path), whole)
+
+
 # ------------------------------------------------------------------------------- killed, started
 
 KILLED = """
@@ -244,8 +276,8 @@ import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 import torch
-from esp_lib import pretrain as pretraining
-from esp_lib.training import Training
+from esp_lib.bert import pretraining
+from esp_lib.bert.trainer import Training
 from tests import pretraining as twin
 from tests.test_pretrain import RESUMED
 pretraining.make_corpus = twin.random_corpus
@@ -574,7 +606,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import distributed
-from esp_lib import pretrain as pretraining
+from esp_lib.bert import pretraining
 from tests import pretraining as twin
 pretraining.make_corpus = twin.random_corpus
 torch.set_num_threads(1)

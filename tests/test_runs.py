@@ -201,7 +201,7 @@ def test_a_killed_writer_leaves_the_old_record(file, moment):
     code = f"""
 import os, signal
 from pathlib import Path
-from esp_lib.runs import save
+from esp_lib.records.store import save
 from tests.test_runs import make_record
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 setattr({"os" if moment == "fsync" else "Path"}, {moment!r}, die)

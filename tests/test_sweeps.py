@@ -273,7 +273,7 @@ def test_ctrl_c_ends_a_worker_so_that_it_starts_nothing_more():
 SCRIPT = """
 import sys
 from pathlib import Path
-from esp_lib.sweeps import process_pool, sweep
+from esp_lib.records.sweeps import process_pool, sweep
 from tests.test_sweeps import make_jobs, train_slowly
 if __name__ == "__main__":
     folder = Path(sys.argv[1])

@@ -178,8 +178,14 @@ def make_config(profile: str, factor: Factor, seed: int) -> PretrainConfig:
     )
 
 
-def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
-    """Train one run; killed, it goes on from its last epoch when it is started again."""
+def train_job(
+    job: Job, device: str = "cpu", progress: bool = False, as_it_stands: bool = False
+) -> RunRecord:
+    """Train one run; killed, it goes on from its last epoch when it is started again.
+
+    With `as_it_stands` nothing is trained: the record holds the epochs that are complete, see
+    `pretraining.pretrain`.
+    """
     import torch
 
     from esp_lib.bert.pretraining import pretrain
@@ -193,6 +199,7 @@ def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecor
         name=job.name,
         profile=job.profile,
         checkpoint=checkpoint,
+        as_it_stands=as_it_stands,
         progress=progress,
     )
 

@@ -105,8 +105,8 @@ def sweep(
 ) -> list[RunRecord]:
     """Train the runs that are not on disk, and return all of them.
 
-    A run is on disk if its intact record lies in the folder and agrees with the job's config; it is
-    replaced if its config is another. Ctrl-C stops the sweep: what is saved stays, and what has not
+    A run is on disk if its intact record lies in the folder, is of a whole run and agrees with the
+    job's config; else it is replaced. Ctrl-C stops the sweep: what is saved stays, and what has not
     started is cancelled. The same call goes on later.
 
     Args:
@@ -272,7 +272,9 @@ def _on_disk(
         except DamagedRecord as error:
             report(f"{place}: to be trained again, since {error}")
             continue
-        if same_config(record, job):
+        if record.status == "stopped":
+            report(f"{place}: to go on, since its record has only {record.message}")
+        elif same_config(record, job):
             found[place] = record
         else:
             report(f"{place}: to be trained again, since its record has another config")
