@@ -356,10 +356,11 @@ def test_settings_reach_the_outcome_and_the_controls():
 def test_static_figure_shows_the_example():
     explorer = BudgetExplorer(tasks(), t=9, p=3)
     html = explorer.static_figure()
-    assert html.count("fill:none") == 10
-    assert html.count("--esp-grey") == 6
+    drawn = explorer.draw_static().get_lines()
+    labels = [line.get_label() for line in drawn]
+    assert labels[:10] == 6 * ["_stopped early"] + 3 * ["_continued"] + ["best found"]
     assert html.count("best found") == 2  # in the drawing and in its text
-    assert "accuracy against epoch: best found" in html
+    assert 'aria-label="accuracy against epoch: best found"' in html
 
 
 ONE = synthetic(4, 6)

@@ -354,9 +354,14 @@ def test_static_figure_says_what_it_shows():
     html = SawtoothExplorer().static_figure()
     assert 'data-for="sawtooth"' in html
     assert "<figcaption>" in html
-    assert "β₂ 0.999, β₂ 0.8" in html
-    assert html.count("esp-boundary") == sawtooth.EPOCHS - 1
-    path = max(re.findall(r'd="M([^"]+)"', html), key=len)
-    points = [tuple(map(float, pair.split())) for pair in path.split("L")]
-    assert len(points) == 100
-    assert all(0 <= x <= 640 and 0 <= y <= 368 for x, y in points)
+    assert 'aria-label="training loss against epoch: β₂ 0.999, β₂ 0.8"' in html
+    assert html.count("stroke: var(--esp-grid") == sawtooth.EPOCHS - 1
+    for color in ("blue", "green", "ink"):  # of the theme, light or dark
+        assert f"var(--esp-{color}," in html
+    explorer = SawtoothExplorer(beta2=0.9)
+    (live,) = (line for line in explorer.draw_static().get_lines() if line.get_label() == "β₂ 0.9")
+    np.testing.assert_array_equal(live.get_ydata(), explorer.curve.every(10))
+
+
+def test_static_figure_of_a_run_that_diverges():
+    assert "β₂ 0.7" in SawtoothExplorer(beta2=0.7, lr=100.0).static_figure()

@@ -70,7 +70,7 @@ def test_static_figure_names_the_command():
     page = YourRun().static_figure()
     assert 'data-for="your-run"' in page
     assert "esp-diagnose" in page
-    assert page.count("esp-boundary") == 6
+    assert page.count("stroke: var(--esp-grid") == 6
 
 
 def test_the_page_says_what_the_command_says(node, tmp_path):

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from html import escape
 from math import log10
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from esp_lib.figures import page_svg, panel
 from esp_lib.widgets._assets import front_end, style
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch, Value, check_settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 class Plot(anywidget.AnyWidget):
@@ -100,9 +105,13 @@ class Explorer(widgets.Box):
         """Change settings, in the drawing and in its controls; ValueError for a bad one."""
         self.plot.settings = check_settings(self.field_list, settings, self.plot.settings)
 
+    def draw_static(self) -> Axes:
+        """What the explorer shows at its settings, drawn by Matplotlib."""
+        raise NotImplementedError
+
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""
-        raise NotImplementedError
+        return static_page(self.name, self.draw_static(), self.caption)
 
     def _ipython_display_(self) -> None:
         """Show the static figure, then the explorer, which takes its place when it is drawn."""
@@ -168,6 +177,26 @@ class Explorer(widgets.Box):
         slider = _slider(field, getattr(self.plot, f"{field.name}_slider"))
         widgets.jslink((slider, "value"), (self.plot, f"{field.name}_slider"))
         return _field_box(field.name, [box, slider])
+
+
+def static_axes(x_label: str, y_label: str) -> Axes:
+    """New axes for the figure that stands in for an explorer, of the explorer's proportions."""
+    return panel(size=(5.6, 3.2), xlabel=x_label, ylabel=y_label)
+
+
+def static_page(name: str, ax: Axes, caption: str, alt: str = "") -> str:
+    """HTML of the figure that stands in for the explorer called `name`.
+
+    Without JavaScript, before the first live drawing, and where a page's scripts can't be loaded.
+    """
+    labels = [str(line.get_label()) for line in ax.get_lines()]
+    named = ", ".join(label for label in labels if not label.startswith("_"))
+    alt = alt or f"{ax.get_ylabel()} against {ax.get_xlabel()}: {named}"
+    return (
+        f'<figure class="esp-figure esp-fallback" data-for="{name}">'
+        f'<div role="img" aria-label="{escape(alt)}">{page_svg(ax.figure, f"{name}-static")}</div>'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
 
 
 def _field_box(name: str, children: list[widgets.Widget]) -> widgets.Widget:

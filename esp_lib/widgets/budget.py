@@ -11,19 +11,22 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
+from esp_lib.figures import BLUE, GREY, ORANGE, epoch_lines, label_lines
 from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, check_episodes, compare
 from esp_lib.sampling.orders import shuffle_rows
 from esp_lib.sampling.threefry import STREAM_ORDER, word_rows
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
 from esp_lib.widgets.packing import Packed, pack
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 BUDGETS = 30  # fully trained episodes: the largest budget, that of the article
 START = 10  # the budget at the start
@@ -143,24 +146,27 @@ class BudgetExplorer(Explorer):
         self.set(t=best.plan.t, f=best.plan.f, p=best.plan.p)
         return best
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
+    def draw_static(self) -> Axes:
+        """Score of the episodes of one example draw, as far as they were trained."""
         score, plan, drawn = self.task.score, self.plan, self.example
         points = score.shape[1]
         x = np.arange(1, points + 1) / points * self.epochs
         stop = round(plan.f * points)
         seen = [points if rank < plan.p else stop for rank in range(plan.t)]
         best = max(range(plan.t), key=lambda rank: score[drawn[rank], : seen[rank]].max())
-        lines = []
-        for rank in [*reversed(range(plan.t)), best]:
-            y = score[drawn[rank], : seen[rank]]
-            color = "blue" if rank < plan.p else "grey"
-            lines.append(Line(x[: seen[rank]], y, color, "", faint=True))
-        lines[-1] = Line(lines[-1].x, lines[-1].y, "orange", "best found")
-        return line_figure(
-            self.name, lines, "epoch", self.task.metric, self.caption,
-            boundaries=range(1, math.ceil(self.epochs)), from_zero=False,
-        )  # fmt: skip
+        ax = static_axes("epoch", self.task.metric)
+        looks = {
+            "_stopped early": (GREY, range(plan.p, plan.t), 0.55),
+            "_continued": (BLUE, range(plan.p), 0.55),
+            "best found": (ORANGE, [best], 1.0),
+        }
+        for label, (color, ranks, alpha) in looks.items():
+            for rank in ranks:
+                y = score[drawn[rank], : seen[rank]]
+                ax.plot(x[: seen[rank]], y, color=color, alpha=alpha, label=label)
+        epoch_lines(ax, math.ceil(self.epochs))
+        label_lines(ax)
+        return ax
 
     def _make_fields(self) -> tuple[Field, ...]:
         size, points = self.tasks[0].loss.shape

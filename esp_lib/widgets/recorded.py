@@ -9,19 +9,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib import _checks
 from esp_lib.bert.curves import smoothed
+from esp_lib.figures import COLORS, drawable, epoch_lines, label_lines
 from esp_lib.sawtooth.curve import Curve
 from esp_lib.sawtooth.measurement import Sawtooth, measure
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch
 from esp_lib.widgets.packing import Run, Runs, pack_runs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PAPER_EVERY = 50 / 1323  # of an epoch: the paper's window for its small network
 LEAST_SMOOTHING = 0.05
@@ -110,10 +113,10 @@ class RecordedExplorer(Explorer):
                 found[run.label] = measure(means, run.steps_per_epoch, steps=steps, window=every)
         return found
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
+    def draw_static(self) -> Axes:
+        """Loss of the chosen runs against epochs."""
         now: dict[str, Any] = self.settings
-        lines, last = [], 0.0
+        ax, last = static_axes("epoch", self.series[self._at]), 0.0
         for run in self.shown or self.runs:
             y = self._smoothed(run)
             x = now["every"] / run.steps_per_epoch * np.arange(1, y.size + 1)
@@ -122,14 +125,16 @@ class RecordedExplorer(Explorer):
             if now.get("validation") and values:
                 where = run.steps / run.steps_per_epoch
                 late = where > now["start"]
-                label = f"{run.label}, validation"
-                lines.append(Line(where[late], values.values[late], run.color, label, faint=True))
+                ax.plot(
+                    where[late], drawable(values.values[late]), color=COLORS[run.color], alpha=0.55,
+                    label=f"{run.label}, validation",
+                )  # fmt: skip
             late = x > now["start"]
-            lines.append(Line(x[late], y[late], run.color, run.label))
-        return line_figure(
-            self.name, lines, "epoch", self.series[self._at], self.caption,
-            boundaries=range(now["start"] + 1, math.ceil(last)), from_zero=False,
-        )  # fmt: skip
+            ax.plot(x[late], drawable(y[late]), color=COLORS[run.color], label=run.label)
+        epoch_lines(ax, math.ceil(last))
+        ax.set_xlim(now["start"], math.ceil(last))
+        label_lines(ax)
+        return ax
 
     @property
     def _at(self) -> int:

@@ -7,11 +7,12 @@ of its Figs. 19, 21 and 22 (`Fig. 19 (a)` and so on).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esp_lib.figures import COLORS, drawable, epoch_lines, label_lines
 from esp_lib.maps.grid import BATCH_SIZES
 from esp_lib.optimizers.adam import Adam
 from esp_lib.optimizers.adaptive import RMSProp
@@ -21,9 +22,11 @@ from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.quadratic.simulation import simulate
 from esp_lib.sampling.orders import ORDERS
 from esp_lib.sawtooth.curve import Curve
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 FUNCTIONS = DIM = 10_000
 EPOCHS = 10
@@ -119,21 +122,22 @@ class SawtoothExplorer(Explorer):
         """The run at the settings in force, computed by `simulate`."""
         return run(self.settings, self.device)
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
-        lines = []
+    def draw_static(self) -> Axes:
+        """Training loss against epochs, and the pinned run's."""
+        ax = static_axes("epoch", "training loss")
         for settings, faint in ((self.plot.pinned, True), (self.settings, False)):
             if settings:
                 every = int(settings["every"])  # type: ignore[arg-type]
                 curve = run(settings, self.device)
-                label = f"β₂ {settings['beta2']}"
-                color = color_of(settings)
-                x, y = curve.epochs(every), curve.every(every)
-                lines.append(Line(x, y, color, label, faint=faint))
-        boundaries = range(1, EPOCHS)
-        return line_figure(
-            self.name, lines, "epoch", "training loss", self.caption, boundaries=boundaries
-        )
+                ax.plot(
+                    curve.epochs(every), drawable(curve.every(every)), alpha=0.55 if faint else 1.0,
+                    color=COLORS[color_of(settings)], label=f"β₂ {settings['beta2']}",
+                )  # fmt: skip
+        ax.set_xlim(0, EPOCHS)
+        ax.set_ylim(bottom=0)
+        epoch_lines(ax, EPOCHS)
+        label_lines(ax)
+        return ax
 
 
 def color_of(settings: Mapping[str, Any]) -> str:

@@ -6,15 +6,18 @@ Source: Fig. 16 of Liu and Ma (2025), the 3-dimensional example.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esp_lib.figures import PURPLE, label_lines
 from esp_lib.mechanism.batches import EXAMPLE, update_similarity
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Field, Number, Settings, Vector
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 POINTS = 101  # values of beta2 from 0 to 1
 EPS = 1e-8
@@ -68,7 +71,9 @@ class SimilarityExplorer(Explorer):
                 now["gradient"], now["m"], now["v_before"], now["g_squared"], beta2, EPS
             )[1]
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
-        line = Line(np.linspace(0, 1, POINTS), self.cosine, "purple", "cosine of Δθ and ∇l")
-        return line_figure(self.name, [line], "β₂", "cosine similarity", self.caption)
+    def draw_static(self) -> Axes:
+        """The cosine of update and gradient against beta2."""
+        ax = static_axes("β₂", "cosine similarity")
+        ax.plot(np.linspace(0, 1, POINTS), self.cosine, color=PURPLE, label="of Δθ and ∇l")
+        label_lines(ax)
+        return ax

@@ -6,15 +6,18 @@ Source: Fig. 12 of Liu and Ma (2025).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esp_lib.figures import GREY, GRID, label_lines
 from esp_lib.mechanism.two_samples import alternate
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 EPOCHS = 8
 
@@ -65,15 +68,12 @@ class TwoSampleExplorer(Explorer):
         sequence = visits(chosen["sequence"])
         return alternate(sequence, momentum=chosen["momentum"], x0=chosen["x0"])[1]
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
-        line = Line(np.arange(1, 2 * EPOCHS + 1), self.loss, "grey", str(self.settings["sequence"]))
-        boundaries = np.arange(2.5, 2 * EPOCHS, 2)
-        return line_figure(
-            self.name,
-            [line],
-            "visit",
-            "loss of the visited sample",
-            self.caption,
-            boundaries=boundaries,
-        )
+    def draw_static(self) -> Axes:
+        """Loss of the visited sample against visits."""
+        ax = static_axes("visit", "loss of the visited sample")
+        for boundary in np.arange(2.5, 2 * EPOCHS, 2):
+            ax.axvline(boundary, color=GRID, linewidth=0.8, zorder=0, label="_end of an epoch")
+        label = str(self.settings["sequence"])
+        ax.plot(np.arange(1, 2 * EPOCHS + 1), self.loss, color=GREY, label=label)
+        label_lines(ax)
+        return ax

@@ -8,18 +8,21 @@ fixed order and 2 q + 1 when each epoch runs backwards; with replacement it has 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from esp_lib.figures import PURPLE, label_lines
 from esp_lib.sampling.orders import ORDERS, make_order
 from esp_lib.sawtooth.curve import Curve
 from esp_lib.theory.staleness import observed_staleness
 from esp_lib.widgets import sawtooth
-from esp_lib.widgets.base import Explorer
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SKIP = 4  # epochs at the start, where the loss still falls
 
@@ -80,11 +83,12 @@ class WhyExplorer(Explorer):
         with np.errstate(invalid="ignore"):
             return seen.sum(axis=1) / (seen > 0).sum(axis=1)
 
-    def static_figure(self) -> str:
-        """HTML of a figure that stands in where the explorer can't run."""
+    def draw_static(self) -> Axes:
+        """Mean staleness against the step of the epoch."""
         per_epoch = sawtooth.FUNCTIONS // int(self.settings["batch_size"])  # type: ignore[arg-type]
         folded = self.staleness.reshape(-1, per_epoch)[SKIP:].mean(axis=0)
-        line = Line(np.arange(per_epoch), folded, "purple", str(self.settings["order"]))
-        return line_figure(
-            self.name, [line], "step of the epoch", "staleness (steps)", self.caption
-        )
+        ax = static_axes("step of the epoch", "staleness (steps)")
+        ax.plot(np.arange(per_epoch), folded, color=PURPLE, label=str(self.settings["order"]))
+        ax.set_ylim(bottom=0)
+        label_lines(ax)
+        return ax

@@ -7,19 +7,17 @@ digits, which is what is read. Scales and colours are those of `esp_lib.maps.fig
 from __future__ import annotations
 
 import base64
-from html import escape
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib import _checks
-from esp_lib.figures.page import page_svg
 from esp_lib.maps.figures import COLORS, NAMES, SCALES, TICKS, Scale, draw_map
 from esp_lib.maps.grid import MAPS, Axis, HyperMap, MapConfig
 from esp_lib.maps.recorded import find_map
 from esp_lib.records.record import RunRecord
-from esp_lib.widgets.base import Explorer, shown
+from esp_lib.widgets.base import Explorer, shown, static_page
 from esp_lib.widgets.fields import Choice, Field
 from esp_lib.widgets.packing import MISSING
 
@@ -91,12 +89,8 @@ class MapExplorer(Explorer):
         name = next(key for key, title in TITLES.items() if title == self.settings["map"])
         key = next(key for key, scale in SCALES.items() if scale.name == self.settings["show"])
         ax = draw_map(self.maps[name], self.configs[name], key)
-        alt = escape(f"Map of the {SCALES[key].name} over {TITLES[name]}")
-        return (
-            f'<figure class="esp-figure esp-fallback" data-for="{self.name}">'
-            f'<div role="img" aria-label="{alt}">{page_svg(ax.figure, "maps-static")}</div>'
-            f"<figcaption>{escape(self.caption)}</figcaption></figure>"
-        )
+        alt = f"Map of the {SCALES[key].name} over {TITLES[name]}"
+        return static_page(self.name, ax, self.caption, alt)
 
     def _as_json(self, name: str) -> dict[str, Any]:
         config, found = self.configs[name], self.maps[name]

@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 
 from esp_lib import _checks
 from esp_lib.diagnosis.examples import Example, example_logs
 from esp_lib.diagnosis.wording import ANSWERS, words
+from esp_lib.figures import BLUE, epoch_lines, label_lines
 from esp_lib.widgets._assets import front_end, style
-from esp_lib.widgets.fallback import Line, line_figure
+from esp_lib.widgets.base import static_axes, static_page
 
 # How the length of an epoch is known, by `Diagnosis.steps_per_epoch_source`.
 SOURCES = {
@@ -62,13 +62,15 @@ class YourRun(anywidget.AnyWidget):
     def static_figure(self) -> str:
         """HTML of a figure that stands in where the explorer can't run."""
         run = example_logs()[0].run
-        line = Line(run.steps / run.steps_per_epoch, run.loss, "blue", "an example")
-        return line_figure(
-            self.name, [line], "epoch", "training loss",
+        ax = static_axes("epoch", "training loss")
+        ax.plot(run.steps / run.steps_per_epoch, run.loss, color=BLUE, label="an example")
+        epoch_lines(ax, run.steps[-1] // run.steps_per_epoch)
+        label_lines(ax)
+        caption = (
             "A loss with the sawtooth. With JavaScript this figure is live, and you can drop a log "
-            "of your own here; without it, the command esp-diagnose says the same.",
-            boundaries=np.arange(1, run.steps[-1] // run.steps_per_epoch), from_zero=False,
-        )  # fmt: skip
+            "of your own here; without it, the command esp-diagnose says the same."
+        )
+        return static_page(self.name, ax, caption)
 
     def _ipython_display_(self) -> None:
         """Show the static figure, then the explorer, which takes its place when it is drawn."""
