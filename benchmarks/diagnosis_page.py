@@ -25,8 +25,8 @@ from esp_lib.diagnosis.report import as_json
 from esp_lib.diagnosis.synthetic import RIGHT, draw
 from esp_lib.diagnosis.synthetic_files import corpus, csv_text
 from esp_lib.logs.read import LogError, parse_log
-from tests.page_worker import close, page_answers
-from tests.test_logs_js import mangled
+from tests.diagnosis.page_worker import close, page_answers
+from tests.logs.in_node import mangled
 
 EACH, MANGLED = 100, 5_000  # labelled runs of a label, mangled files
 FIRST = 70_000  # seed

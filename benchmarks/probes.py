@@ -14,7 +14,7 @@ from esp_lib import Adam, QuadraticProblem, make_order, simulate
 from esp_lib._device import device_name
 from esp_lib._environment import commit
 from esp_lib.quadratic.probes import Probes, probe
-from tests.test_probes import slow_probe
+from tests.quadratic.slow_probe import slow_probe
 
 EPOCHS = 7
 PROBES = {

@@ -1,6 +1,20 @@
 """What a reader does with the explorers of a page, as functions of a Playwright page."""
 
 import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
+BUNDLE = ROOT / "book/vendor/esp-vendor/widgets.js"
+PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>Recorded runs</title>
+<style>{style}
+body {{ margin: 1rem; background: var(--esp-paper); font-family: sans-serif }}</style>
+<script>document.documentElement.dataset.theme =
+  matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"</script>
+<script defer src="{bundle}"></script></head><body><article><div class="cell_output">{figure}
+<script type="application/vnd.jupyter.widget-view+json">{view}</script></div></article>
+<script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
 
 
 def wait_for_explorers(page):

@@ -18,7 +18,7 @@ import pytest
 
 from tests import browsing
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = browsing.ROOT
 HTML = ROOT / "_build" / "html"
 CHROMIUM = Path(os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium"))
 SOURCES = ("_config.yml", "_toc.yml", "book", "esp_lib", "results", "frontend/package-lock.json")

@@ -6,7 +6,19 @@ over the functions of a batch, a dense gradient for each, and the textbook updat
 
 import numpy as np
 
-from esp_lib import Optimizer, QuadraticProblem
+from esp_lib import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    AMSGrad,
+    NAdam,
+    Nesterov,
+    Optimizer,
+    QuadraticProblem,
+    RMSProp,
+)
+from esp_lib.optimizers.base import State
 
 
 def train(
@@ -59,3 +71,35 @@ def shuffle(words: list[int], n: int) -> list[int]:
         other = j + (word * (n - j) >> 32)
         pool[j], pool[other] = pool[other], pool[j]
     return pool[: len(words)]
+
+
+class NAdamMax(NAdam):
+    """NAdam with AMSGrad's maximum: no rule of ours has both this and a direct gradient."""
+
+    def update(self, g, state, x):
+        t, product = state.t + 1, state.mu_product * self.momentum(state.t + 1)
+        mu, later = self.momentum(t), self.momentum(t + 1)
+        m = self.beta1 * state.m + (1 - self.beta1) * g
+        v = self.beta2 * state.v + (1 - self.beta2) * g**2
+        v_max = np.maximum(state.v_max, v)
+        step = later * m / (1 - product * later) + (1 - mu) * g / (1 - product)
+        step = self.lr * step / (np.sqrt(v_max / (1 - self.beta2**t)) + self.eps)
+        return x - step, State(t, m, v, v_max, product)
+
+    def two_moment(self, steps):
+        return super().two_moment(steps)._replace(use_max=True)
+
+
+RULES = [
+    Adam(lr=0.06, beta2=0.999),
+    Adam(lr=0.06, beta2=0.8),
+    Adam(lr=0.06, beta1=0.0, beta2=0.9, eps=1e-5),
+    AdamW(lr=0.06, beta2=0.9, weight_decay=0.05),
+    AMSGrad(lr=0.06, beta2=0.8),
+    NAdam(lr=0.06, beta2=0.9),
+    NAdamMax(lr=0.06, beta2=0.8),
+    RMSProp(lr=0.06, beta=0.8),
+    SGD(lr=5.0, momentum=0.9),
+    Nesterov(lr=3.0, momentum=0.8),
+    Adagrad(lr=1.0),
+]

@@ -1,0 +1,125 @@
+"""Every built page in Chromium, in both themes and widths, and the extension behind the pages.
+
+Screenshots go to `_build/screenshots/`.
+"""
+
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from tests.browsing import AXE
+from tests.conftest import ROOT, require
+
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for chapter in TOC["chapters"])]
+SHOTS = ROOT / "_build" / "screenshots"
+
+
+# ------------------------------------------------------------------------------------- every page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole_in_both_widths(open_page, site, name, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(f"{site}/{name}.html", theme=theme, reduced_motion="reduce")
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(300)
+        page.screenshot(
+            path=SHOTS / f"{name.split('/')[-1]}-{theme}-{width}.png",
+            full_page=True,
+            timeout=60_000,
+        )
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+        violations = [
+            (
+                one["id"],
+                [node["target"] for node in one["nodes"]][:3],
+                one["nodes"][0]["failureSummary"],
+            )
+            for one in found["violations"]
+        ]
+        assert violations == []
+        assert found["passes"]  # there was something to look at
+
+
+def test_no_page_names_another_host_for_what_it_loads(book):
+    loads = re.compile(
+        r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\ssrc=\"(?:https?:)?//"
+        r"|<link\b(?=[^>]*rel=\"(?:stylesheet|preload|icon|modulepreload|preconnect|dns-prefetch))"
+        r"[^>]*href=\"(?:https?:)?//"
+        r"|@import\s+(?:url\()?[\"']?(?:https?:)?//",
+        re.IGNORECASE,
+    )
+    pages = list(book.rglob("*.html"))
+    assert len(pages) > len(PAGES)
+    assert {p.name: m.group() for p in pages if (m := loads.search(p.read_text("utf-8")))} == {}
+
+
+# ------------------------------------------------------------------- the extension behind the pages
+
+
+@pytest.fixture
+def extension(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book/_ext"))
+    return pytest.importorskip("esp_book")
+
+
+def fake_config():
+    return SimpleNamespace(
+        html_static_path=[], html_theme_options={}, html_context={}, mathjax3_config=None,
+        mathjax_path="https://cdn/mathjax.js", nb_ipywidgets_js={"https://cdn/embed.js": {}},
+    )  # fmt: skip
+
+
+def test_without_bundles_the_cdn_defaults_stay(extension, monkeypatch, tmp_path):
+    config = fake_config()
+    monkeypatch.setattr(extension, "VENDOR", tmp_path)
+    monkeypatch.setattr(extension.has_assets, "__defaults__", (tmp_path,))
+    extension.configure(None, config)
+    assert config.mathjax_path == "https://cdn/mathjax.js"
+    assert config.nb_ipywidgets_js == {"https://cdn/embed.js": {}}
+    assert str(tmp_path) not in config.html_static_path
+
+
+def test_buttons_need_the_repositorys_address(extension, monkeypatch):
+    monkeypatch.delenv("ESP_REPOSITORY_URL", raising=False)
+    config = fake_config()
+    extension.configure(None, config)
+    assert "http" not in json.dumps(config.html_theme_options)
+    monkeypatch.setenv("ESP_REPOSITORY_URL", "https://github.com/someone/something/")
+    monkeypatch.setenv("ESP_REPOSITORY_BRANCH", "next")
+    config = fake_config()
+    extension.configure(None, config)
+    options = config.html_theme_options
+    assert options["repository_url"] == "https://github.com/someone/something"
+    assert options["repository_branch"] == "next"
+    assert all(value for key, value in options.items() if key.startswith("use_"))
+    assert set(options["launch_buttons"]) >= {"binderhub_url", "colab_url"}
+
+
+@pytest.mark.browser
+def test_names_of_functions_stay_whole_on_a_phone(built_book, open_page):
+    page = open_page((built_book / "book/claims.html").as_uri(), width=390, wait=False)
+    widths, tallest, wide = page.evaluate(
+        """() => {
+          const made = "table.esp-ledger td:nth-child(2):has(code)";
+          const cells = [...document.querySelectorAll(made)];
+          return [cells.map((cell) => cell.offsetWidth),
+                  Math.max(...cells.map((cell) => cell.parentElement.offsetHeight)),
+                  document.documentElement.scrollWidth];
+        }"""
+    )
+    assert len(widths) > 50
+    assert min(widths) > 250
+    assert tallest < 800
+    assert wide <= 390

@@ -1,0 +1,185 @@
+"""No damage to a run record goes unnoticed, and none does harm."""
+
+import hashlib
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from esp_lib.records import npz
+from esp_lib.records.store import DamagedRecord, load, save
+from tests.records.records import content, make_record
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return save(make_record(), tmp_path)
+
+
+def check_damaged(path: Path, reason: str = ".") -> None:
+    with pytest.raises(DamagedRecord, match=reason) as caught:
+        load(path)
+    assert str(path) in str(caught.value)
+    assert caught.value.path == path
+
+
+def test_no_flipped_byte_goes_unnoticed(file):
+    """Bytes that mean nothing, e.g. those of a date, may change; the record never."""
+    intact, expected = file.read_bytes(), content(make_record())
+    noticed = 0
+    for at in range(len(intact)):
+        bits = 1 << at % 8 if at % 2 else 0xFF  # one bit or all
+        file.write_bytes(intact[:at] + bytes([intact[at] ^ bits]) + intact[at + 1 :])
+        try:
+            assert content(load(file)) == expected
+        except DamagedRecord:
+            noticed += 1
+    assert noticed > len(intact) / 2
+
+
+def test_no_truncated_file_is_read(file):
+    intact = file.read_bytes()
+    for length in range(0, len(intact), 5):
+        file.write_bytes(intact[:length])
+        check_damaged(file)
+
+
+def rewrite(path: Path, change, method: int = zipfile.ZIP_DEFLATED) -> None:
+    """Change a record's members, {name: content}, and pack them again with right CRCs."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    change(members)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def rewrite_header(path: Path, change) -> None:
+    def apply(members):
+        header = json.loads(members["record.json"])
+        change(header)
+        members["record.json"] = json.dumps(header).encode()
+
+    rewrite(path, apply)
+
+
+def npy(array) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda m: m.update({"more.npy": npy(np.zeros(2))}), "members and list differ: more.npy"),
+        (lambda m: m.update({"readme.txt": b"hello"}), "members and list differ: readme.txt"),
+        (lambda m: m.pop("done.npy"), "members and list differ: done.npy"),
+        (lambda m: m.pop("record.json"), "has no record.json"),
+        (lambda m: m.update({"record.json": b"{"}), "Expecting"),
+        (lambda m: m.update({"record.json": b"[]"}), "does not say"),
+        (lambda m: m.update({"record.json": b"\xff"}), "decode"),
+        (lambda m: m.update({"record.json": b"[" * 100_000}), "recursion"),
+        (lambda m: m.update({"done.npy": npy([False, True])}), "done has another SHA-256"),
+        (lambda m: m.update({"done.npy": npy([1, 0])}), "done is <i8"),
+        (lambda m: m.update({"done.npy": npy([[True], [False]])}), "done is .*listed as"),
+        (lambda m: m.update({"done.npy": m["done.npy"] + b"0"}), "SHA-256"),
+        (lambda m: m.update({"done.npy": b""}), "magic"),
+    ],
+)
+def test_changed_members_are_noticed(file, change, reason):
+    rewrite(file, change)
+    check_damaged(file, reason)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda h: h.update(version=2), "format version 2, readable is 1"),
+        (lambda h: h.update(more=1), "lacks or adds keys"),
+        (lambda h: h["fields"].update(more=1), "more"),
+        (lambda h: h["fields"].pop("seed"), "seed"),
+        (lambda h: h["fields"].update(seed="0"), "seed must be"),
+        (lambda h: h["fields"].update(status="fine"), "status must be"),
+        (lambda h: h["fields"].update(config={"lr": float("nan")}), "config"),
+        (lambda h: h["fields"].update(seed=4), "belongs at quick.beta2-0.8-seed4.npz"),
+        (lambda h: h["fields"].update(profile="paper"), "belongs at paper"),
+        (lambda h: h["arrays"].update(done=1), "does not describe array done"),
+        (lambda h: h["arrays"]["done"].update(dtype="|O"), r"done is of '\|O'"),
+        (lambda h: h["arrays"]["done"].update(shape=[3]), "listed as"),
+        (lambda h: h["arrays"]["done"].update(shape=[2**62]), "listed as"),
+        (lambda h: h["arrays"]["done"].update(sha256="0"), "SHA-256"),
+    ],
+)
+def test_changed_header_is_noticed(file, change, reason):
+    rewrite_header(file, change)
+    check_damaged(file, reason)
+
+
+def test_pickled_array_is_never_unpickled(file):
+    """A record that was made to hold an object array, consistent in all else."""
+    data = io.BytesIO()
+    np.save(data, np.array([print], dtype=object), allow_pickle=True)
+    rewrite(file, lambda m: m.update({"done.npy": data.getvalue()}))
+    rewrite_header(file, lambda h: h["arrays"]["done"].update(dtype="|O", shape=[1]))
+    check_damaged(file, "records do not hold")
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(file, monkeypatch):
+    monkeypatch.setattr(npz, "MAX_BYTES", 10**6)
+    rewrite(file, lambda m: m.update({"done.npy": bytes(3 * 10**6)}))
+    assert file.stat().st_size < 10**4
+    reads = []
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *a, **k: reads.append(a))
+    check_damaged(file, "at most 1000000 bytes")
+    assert reads == []
+
+
+def test_a_member_larger_than_declared_is_not_unpacked(file):
+    """The archive's list of members is made to lie about the size of one."""
+    size = 3 * 10**7
+    rewrite(file, lambda m: m.update({"done.npy": bytes(size)}))
+    data = file.read_bytes()
+    assert data.count(size.to_bytes(4, "little")) == 2  # in the member's head and in the list
+    file.write_bytes(data.replace(size.to_bytes(4, "little"), (200).to_bytes(4, "little")))
+    tracemalloc.start()
+    check_damaged(file, "CRC")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 10
+
+
+def test_another_compression_is_refused(file):
+    """Only deflate unpacks in small steps, so that what it yields can be bounded."""
+    rewrite(file, lambda m: None, zipfile.ZIP_BZIP2)
+    check_damaged(file, "not packed by deflate")
+
+
+def test_bytes_after_an_array_are_noticed_even_where_their_hash_is_listed(file):
+    rewrite(file, lambda m: m.update({"done.npy": m["done.npy"] + b"0"}))
+    raw = np.array([True, False]).tobytes() + b"0"
+    rewrite_header(
+        file, lambda h: h["arrays"]["done"].update(sha256=hashlib.sha256(raw).hexdigest())
+    )
+    check_damaged(file, "done has 3 bytes")
+
+
+def test_two_members_of_one_name_are_noticed(file):
+    with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("done.npy", npy([True, False]))
+    check_damaged(file, "two members have one name")
+
+
+@pytest.mark.parametrize("data", [b"", b"not an archive\n" * 100, b"PK\x05\x06" + bytes(18)])
+def test_what_is_no_record_is_named(file, data):
+    file.write_bytes(data)
+    check_damaged(file)
+
+
+def test_a_folder_is_no_record(tmp_path):
+    (tmp_path / "quick" / "a-seed0.npz").mkdir(parents=True)
+    check_damaged(tmp_path / "quick" / "a-seed0.npz", "not a file")

@@ -1,0 +1,208 @@
+"""The explorer of budgets in Chromium, on a small page of its own."""
+
+import json
+import re
+
+import pytest
+from ipywidgets.embed import embed_data
+
+from esp_lib.finetuning.early_stopping import compare
+from esp_lib.widgets import BudgetExplorer
+from tests.browsing import AXE, BUNDLE, PAGE, drawing, explorer, field, state, type_in, wait_for
+from tests.conftest import ROOT, require
+from tests.finetuning.episodes import tasks
+
+pytestmark = pytest.mark.browser
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAME = "budget"
+METRIC = {"CoLA": "Matthews correlation"}
+
+
+@pytest.fixture(scope="module")
+def made():
+    """The explorer of the page, in Python."""
+    return BudgetExplorer(tasks(), metric=METRIC)
+
+
+@pytest.fixture(scope="module")
+def url(made, tmp_path_factory):
+    """Address of the page."""
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    data = embed_data([made], drop_defaults=False)
+    style = [
+        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
+    ]
+    path = tmp_path_factory.mktemp("page") / "index.html"
+    path.write_text(
+        PAGE.format(
+            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
+            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    return path.as_uri()
+
+
+def check_against(page, fresh):
+    """The page shows what the library computes at the same settings."""
+    shown, outcome = state(page, NAME), fresh.outcome
+    assert shown["found"] == pytest.approx(outcome.expected, rel=1e-9)
+    assert shown["full"] == pytest.approx(outcome.full, rel=1e-9)
+    assert shown["reduction"] == pytest.approx(outcome.reduction, rel=1e-7)
+    assert (shown["used"], shown["paid"]) == pytest.approx((outcome.plan.cost, outcome.budget))
+    assert shown["drawn"] == fresh.example.tolist()
+    cells = explorer(page, NAME).locator(".esp-readout tbody td").all_text_contents()
+    for cell, value in ((cells[1], outcome.expected), (cells[3], outcome.full)):
+        assert cell == f"{value:.4f}".replace("-", "\u2212")
+
+
+def test_page_shows_the_numbers_of_the_library(open_page, url):
+    page = open_page(url)
+    check_against(page, BudgetExplorer(tasks(), metric=METRIC))
+    for settings in (
+        {"t": 40, "f": 0.3, "p": 4, "budget": 15},
+        {"t": 8, "f": 0.5, "p": 20, "budget": 12},
+        {"t": 100, "f": 0.2, "p": 10, "budget": 6.5, "draw": 3},
+    ):
+        for key, value in settings.items():
+            type_in(page, key, str(value), NAME)
+        wait_for(
+            page, NAME, " && ".join(f"s.settings.{key} === {v}" for key, v in settings.items())
+        )
+        check_against(page, BudgetExplorer(tasks(), **settings))
+    status = explorer(page, NAME).get_by_role("status")
+    playwright_api.expect(status).to_contain_text("more than the budget of 6.5; it is compared")
+    before = drawing(page, NAME)
+    field(page, "task", NAME).locator("select").select_option("CoLA")
+    wait_for(page, NAME, "s.settings.task === 'CoLA'")
+    check_against(page, BudgetExplorer(tasks(), task="CoLA", **settings))
+    assert drawing(page, NAME) != before
+    axes = explorer(page, NAME).locator(".esp-axes")
+    assert axes.text_content().endswith("Matthews correlation")
+
+
+def test_button_takes_the_best_plan(open_page, url):
+    page = open_page(url)
+    fresh = BudgetExplorer(tasks(), metric=METRIC)
+    for task, paid in (("SST-2", 10), ("CoLA", 4), ("RTE", 20)):
+        field(page, "task", NAME).locator("select").select_option(task)
+        type_in(page, "budget", str(paid), NAME)
+        wait_for(page, NAME, f"s.settings.task === '{task}' && s.settings.budget === {paid}")
+        explorer(page, NAME).get_by_role("button", name="Best plan for this budget").press("Enter")
+        fresh.set(task=task, budget=paid)
+        plan = fresh.take_best_plan().plan
+        wait_for(page, NAME, f"s.plan.t === {plan.t} && s.plan.p === {plan.p}")
+        assert state(page, NAME)["plan"]["f"] == plan.f
+        check_against(page, fresh)
+        for key in ("t", "p"):
+            box = field(page, key, NAME).locator("input")
+            assert box.input_value() == str(getattr(plan, key))
+        assert compare(fresh.task.score, fresh.task.loss, plan, paid) == fresh.outcome
+
+
+def test_curves_of_an_example_are_drawn_and_drawn_again(open_page, url):
+    page = open_page(url)
+    type_in(page, "t", "7", NAME)
+    type_in(page, "p", "2", NAME)
+    wait_for(page, NAME, "s.settings.t === 7 && s.settings.p === 2")
+    paths = explorer(page, NAME).locator(".esp-curves path")
+    stop, stopped, going, best = (paths.nth(k).get_attribute("d") for k in range(4))
+    assert (stopped.count("M"), stopped.count("L")) == (5, 5 * 7)  # to the eighth evaluation
+    assert (going.count("M"), going.count("L")) == (2, 2 * 29)
+    assert best.count("M") == 1
+    edge = re.match(r"M([\d.]+)", stop)[1]
+    assert set(re.findall(r"L([\d.]+) [\d.]+(?=M|$)", stopped)) == {edge}
+    key = explorer(page, NAME).locator(".esp-key")
+    playwright_api.expect(key).to_contain_text("5 stopped after 0.8 epochs")
+    playwright_api.expect(key).to_contain_text("2 episodes trained to the end")
+    numbers = explorer(page, NAME).locator(".esp-readout").text_content()
+    seen = {stopped}
+    for n in (1, 2, 3):
+        explorer(page, NAME).get_by_role("button", name="Another draw").click()
+        wait_for(page, NAME, f"s.settings.draw === {n}")
+        seen.add(paths.nth(1).get_attribute("d"))
+        assert explorer(page, NAME).locator(".esp-readout").text_content() == numbers
+    assert len(seen) == 4
+    explorer(page, NAME).get_by_role("button", name="Reset").click()
+    wait_for(page, NAME, "s.settings.draw === 0 && s.settings.t === 23")
+
+
+def test_sliders_move_by_keyboard_and_nothing_jumps(open_page, url):
+    page = open_page(url)
+    chart = explorer(page, NAME).locator(".esp-chart")
+    box, axes = chart.bounding_box(), chart.locator(".esp-axes").inner_html()
+    for key in ("budget", "t", "f", "p"):
+        before, was = drawing(page, NAME), state(page, NAME)["settings"][key]
+        table = explorer(page, NAME).locator(".esp-readout").text_content()
+        handle = field(page, key, NAME).locator(".noUi-handle")
+        handle.focus()
+        handle.press("ArrowRight")
+        wait_for(page, NAME, f"s.settings.{key} > {was}")
+        assert explorer(page, NAME).locator(".esp-readout").text_content() != table, key
+        if key != "budget":
+            assert drawing(page, NAME) != before, key
+    assert state(page, NAME)["plan"]["f"] == pytest.approx(9 / 30)
+    assert chart.bounding_box() == box
+    assert chart.locator(".esp-axes").inner_html() == axes
+    assert state(page, NAME)["ms"] < 2000
+
+
+def test_a_link_reproduces_a_view(open_page, url):
+    page = open_page(url)
+    type_in(page, "t", "31", NAME)
+    explorer(page, NAME).get_by_role("button", name="Another draw").click()
+    page.wait_for_function("location.hash.includes('draw=1') && location.hash.includes('t=31')")
+    other = open_page(page.url)
+    wait_for(other, NAME, "s.settings.t === 31 && s.settings.draw === 1")
+    assert state(other, NAME)["drawn"] == state(page, NAME)["drawn"]
+
+
+@pytest.mark.parametrize(("key", "text", "words"), [
+    ("t", "101", "t, started must be a whole number of at least 1 and at most 100, got 101"),
+    ("budget", "0", "Budget must be a number of at least 1 and at most 30, got 0"),
+    ("f", "none", "f, stop at must be a number of at least 0.0333333 and at most 1, got none"),
+])  # fmt: skip
+def test_bad_input_is_refused_beside_the_control(open_page, url, key, text, words):
+    page = open_page(url)
+    settings = state(page, NAME)["settings"]
+    type_in(page, key, text, NAME)
+    playwright_api.expect(field(page, key, NAME).get_by_role("alert")).to_contain_text(words)
+    page.wait_for_timeout(200)
+    assert state(page, NAME)["settings"] == settings
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_whole_in_both_widths(open_page, url, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(url, theme=theme, reduced_motion="reduce")
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+        assert [(one["id"], one["nodes"][0]["failureSummary"]) for one in found["violations"]] == []
+        assert found["passes"]
+
+
+def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url):
+    page = open_page(url)
+    parts = explorer(page, NAME).locator("input, select, button, .noUi-handle").all()
+    assert len(parts) == 4 * 2 + 1 + 1 + 3
+    for part in parts:
+        name = part.evaluate(
+            """node => node.getAttribute('aria-label') || node.labels?.[0]?.textContent
+                 || node.textContent"""
+        )
+        assert name.strip()
+        part.focus()
+        assert part.evaluate("node => node === document.activeElement && node.tabIndex >= 0")
+
+
+def test_without_javascript_a_static_figure_stands_there(open_page, url):
+    page = open_page(url, java_script_enabled=False, wait=False)
+    figure = page.locator(".esp-fallback")
+    assert figure.is_visible()
+    assert figure.locator("svg path").count() > 24
+    assert "live" in figure.locator("figcaption").inner_text()

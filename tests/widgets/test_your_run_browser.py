@@ -1,0 +1,386 @@
+"""The explorer of the reader's own run in Chromium, on a small page of its own.
+
+Requests that leave the machine are refused and fail the test (fixture `open_page`).
+"""
+
+import functools
+import json
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+from ipywidgets.embed import embed_data
+
+from esp_lib.diagnosis.diagnosis import diagnose
+from esp_lib.diagnosis.examples import example_logs
+from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.synthetic import RIGHT
+from esp_lib.diagnosis.synthetic_files import corpus
+from esp_lib.logs.read import parse_log
+from esp_lib.widgets import YourRun
+from tests.browsing import AXE, BUNDLE, PAGE, explorer, state, wait_for
+from tests.conftest import ROOT, require
+from tests.diagnosis.page_worker import close
+
+pytestmark = pytest.mark.browser
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAME = "your-run"
+EXAMPLES = example_logs()
+SLOW = r"^(\d+)+x(?P<loss>\d)"  # takes for ever on a line of digits
+
+
+def write_page(folder, made):
+    """A page with what a page of the book has; returns its path."""
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    data = embed_data([made], drop_defaults=False)
+    style = [
+        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
+    ]
+    (folder / "widgets.js").write_bytes(BUNDLE.read_bytes())
+    path = folder / "index.html"
+    path.write_text(
+        PAGE.format(
+            style="".join(style), bundle="widgets.js", figure=made.static_figure(),
+            view=json.dumps(data["view_specs"][0]),
+            state=json.dumps(data["manager_state"]).replace("</", "<\\/"),
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    write_page(folder, YourRun())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def url(folder):
+    """Address of the page, as a file."""
+    return (folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    """Address of the page on a server of this machine."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("logs")
+    return folder, corpus(folder)
+
+
+def part(page, selector):
+    return explorer(page, NAME).locator(selector)
+
+
+def button(page, name):
+    return explorer(page, NAME).get_by_role("button", name=name, exact=True)
+
+
+def verdict(page):
+    return part(page, ".esp-verdict").inner_text()
+
+
+def choose(page, *paths):
+    part(page, "input[type=file]").set_input_files([str(path) for path in paths])
+
+
+def drop(page, name, text):
+    """Drop a file on the form, as a browser reports it."""
+    page.evaluate(
+        """([selector, name, text]) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([text], name));
+          const target = document.querySelector(selector);
+          for (const kind of ['dragenter', 'dragover', 'drop']) {
+            const event = {dataTransfer, bubbles: true, cancelable: true};
+            target.dispatchEvent(new DragEvent(kind, event));
+          }
+        }""",
+        [".esp-your-run .esp-input", name, text],
+    )
+
+
+def finish(page, file):
+    wait_for(page, NAME, f"!s.busy && s.file === {json.dumps(file)}")
+
+
+@pytest.mark.parametrize("protocol", ["file", "http"])
+def test_examples_are_diagnosed_on_the_page_alone(open_page, url, served, protocol):
+    page = open_page(url if protocol == "file" else served)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    for example in EXAMPLES:
+        button(page, example.title).click()
+        finish(page, example.file)
+        right, cause = RIGHT[example.run.label]
+        found = state(page, NAME)
+        assert (found["verdict"], found["cause"]) == (right, cause)
+        assert verdict(page).startswith("Sawtooth" if right == "sawtooth" else "No sawtooth")
+        assert button(page, example.title).get_attribute("aria-pressed") == "true"
+        assert part(page, ".esp-your-run .esp-curves path, .esp-curves path").count() >= 2
+    assert all(one.startswith("blob:") for one in asked)  # the worker's source
+    say = part(page, ".esp-private").inner_text()
+    assert "in your browser" in say
+    assert "Nothing is uploaded" in say
+
+
+def test_a_chosen_file_gives_what_python_gives(open_page, url, logs):
+    page = open_page(url)
+    folder, files = logs
+    for name in ("trainer_state.json", "metrics.csv", "tqdm.log", "events.out.tfevents.1"):
+        choose(page, folder / name)
+        finish(page, name)
+        log = parse_log((folder / name).read_bytes())
+        expected = diagnose(log)
+        with page.expect_download() as download:
+            button(page, "Download JSON").click()
+        assert download.value.suggested_filename == "diagnosis.json"
+        values = json.loads(download.value.path().read_text("utf-8"))
+        assert close(values, json.loads(as_json(expected, log)))
+        assert verdict(page)[:8] in as_text(expected, log)
+        items = part(page, "li").all_inner_texts()
+        assert set(expected.reasons) <= set(items)
+        assert set(log.notes) <= set(items)
+    assert files
+
+
+def test_a_dropped_file_is_diagnosed_and_the_zone_shows_it(open_page, url):
+    page = open_page(url)
+    form = part(page, ".esp-input")
+    page.evaluate(
+        """() => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File(['x'], 'x'));
+          document.querySelector('.esp-input').dispatchEvent(
+            new DragEvent('dragenter', {dataTransfer, bubbles: true}));
+        }"""
+    )
+    assert form.get_attribute("data-over") == "true"
+    drop(page, "mine.log", EXAMPLES[4].text)
+    finish(page, "mine.log")
+    assert form.get_attribute("data-over") is None
+    assert state(page, NAME)["cause"] == "running average"
+
+
+def test_pasted_text_is_diagnosed_with_the_options(open_page, url):
+    page = open_page(url)
+    text = EXAMPLES[2].text
+    box = explorer(page, NAME).get_by_label("or paste its text")
+    steps = explorer(page, NAME).get_by_label("Steps per epoch")
+    box.fill(text)
+    steps.fill("100")
+    steps.press("Enter")
+    finish(page, "pasted text")
+    assert state(page, NAME)["cause"] == "fixed order"
+    assert "as you said" in part(page, "dl").inner_text()
+    steps.fill("")
+    box.fill("a,b\n1,2\n")
+    button(page, "Diagnose").click()
+    wait_for(page, NAME, "s.refused")
+    column = explorer(page, NAME).get_by_label("Loss column")
+    column.fill("b")
+    column.press("Enter")
+    wait_for(page, NAME, "!s.refused && s.points === 1")
+    assert verdict(page) == "Cannot tell."
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_pasting_is_enough(open_page, url, size):
+    page = open_page(url)
+    text = EXAMPLES[1].text
+    if size == "large":  # not shown in the box, which would crawl
+        loss = np.random.default_rng(0).normal(size=40_000)
+        text = "step,loss\n" + "\n".join(f"{k},{v:.4f}" for k, v in enumerate(loss, 1))
+    page.evaluate(
+        """(text) => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData('text/plain', text);
+          const box = document.querySelector('.esp-your-run textarea');
+          box.focus();
+          const go = box.dispatchEvent(
+            new ClipboardEvent('paste', {clipboardData, bubbles: true, cancelable: true}));
+          if (go) {
+            box.value = text;
+            box.dispatchEvent(new InputEvent('input', {bubbles: true}));
+          }
+        }""",
+        text,
+    )
+    finish(page, "pasted text")
+    assert state(page, NAME)["points"] == text.count("\n") - (size == "small")
+    shown = part(page, "textarea").input_value()
+    assert shown == (text if size == "small" else "")
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("", "the log is empty"), ("hello\nworld\n", "no"), ("a,b\n1,2\n", "no column reads as"),
+    ('{"a": [1, 2', "JSON"),
+])  # fmt: skip
+def test_what_cannot_be_read_is_said_in_a_sentence(open_page, url, text, words):
+    page = open_page(url)
+    if text:
+        drop(page, "x.txt", text)
+        wait_for(page, NAME, "s.refused")
+        alert = part(page, ".esp-error:not([hidden])")
+        assert alert.get_attribute("role") == "alert"
+        assert alert.inner_text().startswith("x.txt: ")
+        assert words in alert.inner_text()
+        assert not part(page, ".esp-verdict").is_visible()
+        assert not part(page, "dl").is_visible()
+        button(page, "None").click()  # and the next log is diagnosed
+        finish(page, "metrics.csv")
+        assert alert.count() == 0
+    else:
+        part(page, "textarea").fill("")
+        button(page, "Diagnose").click()
+        assert "log first" in part(page, ".esp-status").inner_text()
+
+
+def test_wrong_steps_are_refused_beside_the_field(open_page, url):
+    page = open_page(url)
+    before = state(page, NAME)
+    steps = explorer(page, NAME).get_by_label("Steps per epoch")
+    steps.fill("ten")
+    steps.press("Enter")
+    alert = part(page, ".esp-input .esp-error")
+    playwright_api.expect(alert).to_have_text(
+        "Steps per epoch must be a number of at least 1, got ten"
+    )
+    assert steps.get_attribute("aria-invalid") == "true"
+    assert steps.get_attribute("aria-describedby") == alert.get_attribute("id")
+    assert state(page, NAME) == before
+    steps.fill("400")
+    steps.press("Enter")
+    playwright_api.expect(alert).to_be_hidden()
+    assert steps.get_attribute("aria-invalid") is None
+
+
+def test_a_pattern_that_takes_for_ever_can_be_cancelled(open_page, url):
+    page = open_page(url)
+    part(page, "textarea").fill("1" * 60 + "\n")
+    pattern = explorer(page, NAME).get_by_label("Pattern, for text")
+    pattern.fill(SLOW)
+    pattern.press("Enter")
+    wait_for(page, NAME, "s.busy")
+    assert "Reading pasted text" in part(page, ".esp-status").inner_text()
+    assert page.evaluate("1 + 1") == 2  # the page itself goes on
+    button(page, "Cancel").click()
+    wait_for(page, NAME, "!s.busy")
+    assert part(page, ".esp-status").inner_text() == "Cancelled."
+    assert not button(page, "Cancel").is_visible()
+    assert verdict(page).startswith("Sawtooth")  # of the log before
+    pattern.press("Enter")
+    wait_for(page, NAME, "s.busy")
+    button(page, "None").click()  # another log overtakes it
+    finish(page, "metrics.csv")
+    assert state(page, NAME)["verdict"] == "none"
+
+
+def test_a_diagnosis_is_given_up_after_its_time(open_page, tmp_path):
+    page = open_page(write_page(tmp_path, YourRun(time_limit=3)).as_uri())
+    part(page, "textarea").fill("1" * 60 + "\n")
+    pattern = explorer(page, NAME).get_by_label("Pattern, for text")
+    pattern.fill(SLOW)
+    pattern.press("Enter")
+    wait_for(page, NAME, "s.refused")
+    alert = part(page, ".esp-error:not([hidden])").inner_text()
+    assert "took longer than 3 seconds" in alert
+    assert "simpler" in alert
+
+
+def test_the_report_is_copied_as_the_command_prints_it(open_page, url):
+    page = open_page(url)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button(page, "Copy as text").click()
+    playwright_api.expect(explorer(page, NAME).get_by_text("Copied.")).to_be_visible()
+    log = parse_log(EXAMPLES[0].text)
+    assert page.evaluate("navigator.clipboard.readText()") == as_text(diagnose(log), log)
+
+
+def test_advice_links_to_the_chapters(open_page, url):
+    page = open_page(url)
+    links = part(page, "li a")
+    found = links.evaluate_all("nodes => nodes.map((n) => [n.getAttribute('href'), n.textContent])")
+    assert ["01_introduction.html#what-to-do-about-it", "chapter 1: what to do about it"] in found
+    assert all(text.startswith("chapter ") for _, text in found)
+
+
+def test_many_rows_are_drawn_thin_and_whole(open_page, url):
+    page = open_page(url)
+    rng = np.random.default_rng(0)
+    step = np.arange(1, 200_001)
+    loss = 2 + 0.1 * ((step - 1) % 10_000) / 1e4 + 0.1 * rng.normal(size=step.size)
+    loss[123_456] = 7.0
+    drop(page, "long.csv", "step,loss\n" + "\n".join(f"{s},{v:.4f}" for s, v in enumerate(loss, 1)))
+    finish(page, "long.csv")
+    found = state(page, NAME)
+    assert (found["points"], found["verdict"]) == (200_000, "sawtooth")
+    paths = part(page, ".esp-pair .esp-curves path")
+    assert paths.first.get_attribute("d").count("L") < 2_000
+    ticks = part(page, ".esp-pair .esp-y").all_text_contents()
+    assert "6" in ticks  # the one point that stands out is drawn
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_whole_in_both_widths(open_page, url, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(url, theme=theme, reduced_motion="reduce")
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        for example in EXAMPLES[::2]:
+            button(page, example.title).click()
+            finish(page, example.file)
+            page.wait_for_timeout(100)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            boxes = [box.bounding_box() for box in part(page, ".esp-pair > div").all()]
+            stacked = boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
+            assert stacked == (width == 390)
+            found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+            wrong = [(one["id"], one["nodes"][0]["failureSummary"]) for one in found["violations"]]
+            assert wrong == []
+            assert found["passes"]
+
+
+def test_everything_has_a_name_takes_the_keyboard_and_is_said(open_page, url):
+    page = open_page(url)
+    parts = part(page, "input, textarea, button, a").all()
+    assert len(parts) >= 3 + 2 + 6 + 2
+    for one in parts:
+        if not one.is_visible():
+            continue
+        name = one.evaluate("n => n.labels?.[0]?.textContent || n.textContent")
+        assert name.strip()
+        one.focus()
+        assert one.evaluate("n => n === document.activeElement && n.tabIndex >= 0")
+    assert part(page, ".esp-status").get_attribute("role") == "status"
+    said = part(page, "[aria-live=polite]")
+    assert "Sawtooth" in said.inner_text()
+    button(page, "None").focus()
+    page.keyboard.press("Enter")
+    finish(page, "metrics.csv")
+    assert "No sawtooth" in said.inner_text()
+
+
+def test_without_javascript_a_static_figure_stands_there(open_page, url):
+    page = open_page(url, java_script_enabled=False, wait=False)
+    figure = page.locator(".esp-fallback")
+    assert figure.is_visible()
+    assert "esp-diagnose" in figure.locator("figcaption").inner_text()
