@@ -26,7 +26,7 @@ BOOK := _build/html/searchindex.js# what a build writes last
 CHAPTERS := _config.yml _toc.yml $(wildcard $(BUNDLE)) $(shell find book esp_lib results \
   \( -name vendor -o -name __pycache__ -o -name .ipynb_checkpoints \) -prune -o -type f -print 2>/dev/null)
 # What runs the compiled loops; small enough for plain Python.
-LOOPS := tests/sampling/test_orders.py tests/quadratic/test_simulation.py tests/quadratic/test_probes.py tests/theory/test_prediction.py -k twin
+LOOPS := tests/sampling tests/quadratic tests/theory -k twin
 NODE_MAJOR = $(shell node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/')
 
 .PHONY: help setup setup-dev assets book pdf serve figures carry check test coverage bench links format lock clean distclean
