@@ -24,7 +24,6 @@ from sphinx.util.docutils import SphinxDirective
 from esp_lib.notebook.ledger import Figure, Ledger, book_fingerprint, read_notebook
 
 STATES = {"holds": "hold", "refuted": "are known to be refuted", "fails": "fail"}
-DRAWING = ("esp_lib.figures.", "esp_lib.notebook.")  # functions that only draw
 SHORT = 16  # characters of a fingerprint that tables show
 
 Link = Callable[[str], str]  # (page, or page#anchor) -> address relative to the page of claims
@@ -97,18 +96,10 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         if not name:
             text = overview(app.env, ledgers, link)
         elif ledger := ledgers[name]:
-            text = tables(name, ledger, link, documented(app))
+            text = tables(name, ledger, link)
         else:
             text = "<p>This chapter was not executed in this build.</p>"
         place.replace_self(nodes.raw("", text, format="html"))
-
-
-def documented(app: Sphinx) -> Callable[[str], str]:
-    """A function: the full name of something in the library -> where the book documents it."""
-    objects = app.env.get_domain("py").data["objects"]
-    return lambda name: (
-        f"{objects[name].docname}#{objects[name].node_id}" if name in objects else ""
-    )
 
 
 def overview(env: BuildEnvironment, ledgers: Mapping[str, Ledger | None], link: Link) -> str:
@@ -155,7 +146,7 @@ def verdict(states: Sequence[str]) -> str:
     return text + (f", {failed} failed" if failed else "")
 
 
-def tables(chapter: str, ledger: Ledger, link: Link, find: Callable[[str], str]) -> str:
+def tables(chapter: str, ledger: Ledger, link: Link) -> str:
     """The claims and the figures of a chapter."""
     claims = [
         [
@@ -169,9 +160,7 @@ def tables(chapter: str, ledger: Ledger, link: Link, find: Callable[[str], str])
     figures = [
         [
             anchor(link(f"{chapter}#{figure.name}"), figure.number),
-            functions(figure, link, find),
-            html.escape(settings(ledger.parameters(figure))),
-            ranges(ledger.seeds(figure)) or "none",
+            ranges(figure.seeds) or "none",
             *circumstances(ledger, figure),
             f"<code>{figure.fingerprint[:SHORT]}</code>",
         ]
@@ -179,29 +168,12 @@ def tables(chapter: str, ledger: Ledger, link: Link, find: Callable[[str], str])
     ]
     heads = (
         ("Claim", "Measured", "Tolerance", "State"),
-        ("Figure", "Made by", "Parameters", "Seeds", "Code", "On", "Fingerprint"),
+        ("Figure", "Seeds", "Code", "On", "Fingerprint"),
     )
     name = PurePosixPath(chapter).name
     return grid(heads[0], claims, f"Claims of {name}") + grid(
         heads[1], figures, f"Figures of {name}"
     )
-
-
-def functions(figure: Figure, link: Link, find: Callable[[str], str]) -> str:
-    """The library's functions behind a figure: those that compute, or else those that draw."""
-    names = figure.lineage.functions
-    shown = [name for name in names if not name.startswith(DRAWING)] or names
-    found = []
-    for name in shown:
-        text = f"<code>{html.escape(name.removeprefix('esp_lib.'))}</code>"
-        target = find(name)
-        found.append(f'<a href="{link(target)}">{text}</a>' if target else text)
-    return ", ".join(found)
-
-
-def settings(parameters: Mapping[str, Any]) -> str:
-    """Parameters as text."""
-    return ", ".join(f"{name} = {value!r}" for name, value in parameters.items()) or "none"
 
 
 def ranges(numbers: Sequence[int]) -> str:
@@ -217,7 +189,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 def circumstances(ledger: Ledger, figure: Figure) -> tuple[str, str]:
     """Code and device of a figure: of this build, and of the recorded runs that it reads."""
-    runs = ledger.runs(figure)
+    runs = figure.runs
     commits = sorted({str(run["commit"]) for run in runs})
     devices = sorted({str(run["device"]) for run in runs})
     if not runs:

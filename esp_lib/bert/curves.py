@@ -77,6 +77,32 @@ def line_rise(losses: Array) -> Array:
     return losses @ phase / (phase @ phase)
 
 
+def model_size(records: Sequence[RunRecord]) -> str:
+    """Hidden units and blocks of a setting's network, such as "128 × 2"."""
+    model = records[0].config["model"]
+    return f"{model['hidden']} × {model['blocks']}"
+
+
+def last_loss(records: Sequence[RunRecord]) -> float:
+    """Mean MLM loss of the last epoch, in nats."""
+    return float(curve(records).by_epoch()[:, -1].mean())
+
+
+def drop_at(records: Sequence[RunRecord], level: float) -> Estimate:
+    """Mean drop at the boundaries beside which the loss is nearest to a level.
+
+    Args:
+        records: of one setting.
+        level: of the mean MLM loss of the two epochs beside a boundary; three are taken.
+    """
+    loss = curve(records)
+    found = measure(loss, skip_epochs=1)
+    mean = loss.by_epoch().mean(axis=-1)
+    beside = ((mean[:, 1:-1] + mean[:, 2:]) / 2).mean(axis=0)
+    drops = found.drops[:, np.argsort(np.abs(beside - level))[:3]]
+    return Estimate(float(drops.mean()), float(drops.std() / np.sqrt(drops.size)))
+
+
 def late_tooth(records: Sequence[RunRecord], series: str = "mlm_loss") -> dict[str, Estimate]:
     """Drop, rise and amplitude over the second half of the runs, with standard errors.
 

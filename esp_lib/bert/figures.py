@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from esp_lib import figures
+from esp_lib import figures, published
 from esp_lib.bert.curves import Array, curve, validation
 from esp_lib.records.record import RunRecord
 from esp_lib.sawtooth.statistics import Estimate
@@ -60,6 +60,42 @@ def checks(
     return _finish(ax, epochs, "MLM validation loss in nats")
 
 
+def both_losses(records: Sequence[RunRecord], title: str, *, task: str = "mlm") -> "Axes":
+    """Training and validation loss of one setting: median and range of its seeds.
+
+    Args:
+        records: of the setting.
+        title: above the axes.
+        task: "mlm", the hidden words, or "nsp", the next sentence. A point of the training loss is
+            the mean of the steps between two validations.
+    """
+    ax = figures.panel(title)
+    loss, checked = curve(records, f"{task}_loss"), validation(records, f"valid_{task}_loss")
+    every = int(records[0].config["validate_every"])
+    figures.band(ax, loss.epochs(every), loss.every(every), figures.BLUE, "training")
+    at = checked.steps / loss.steps_per_epoch
+    figures.band(ax, at, checked.values, figures.ORANGE, "validation", linestyle="--")
+    return _finish(ax, loss.steps // loss.steps_per_epoch, f"{task.upper()} loss in nats")
+
+
+def published_losses(task: str, title: str) -> "Axes":
+    """Training and validation loss of the paper's BERT-tiny, read off its figure (Fig. 2 b).
+
+    Args:
+        task: "mlm", the hidden words, or "nsp", the next sentence.
+        title: above the axes.
+    """
+    ax = figures.panel(title)
+    for label, series, color, style in (
+        ("training", "train", figures.BLUE, "-"),
+        ("validation", "val", figures.ORANGE, "--"),
+    ):
+        step, values = published.bert_tiny(f"{task}_{series}_loss")
+        at = step / published.BERT_TINY_STEPS
+        ax.plot(at, values, style, color=color, label=label, linewidth=1)
+    return _finish(ax, 30, f"{task.upper()} loss in nats")
+
+
 def _finish(ax: "Axes", epochs: int, ylabel: str) -> "Axes":
     figures.epoch_lines(ax, epochs)
     ax.set(xlabel="epoch", ylabel=ylabel, xlim=(0, epochs))
@@ -69,7 +105,7 @@ def _finish(ax: "Axes", epochs: int, ylabel: str) -> "Axes":
 
 def dots(ax: "Axes", x: Array, y: Array, error: Array, color: str, label: str) -> "Axes":
     """Joined dots with 95 % confidence intervals from standard errors; all (points,)."""
-    ax.errorbar(x, y, yerr=1.96 * error, fmt="none", color=color, elinewidth=1.2)
+    ax.errorbar(x, y, yerr=1.96 * error, fmt="none", color=color, elinewidth=1.2, label=label)
     ax.plot(x, y, "o-", color=color, markersize=3, linewidth=1.2, label=label)
     return ax
 
@@ -86,22 +122,39 @@ def amplitudes(
     """
     ax = figures.panel(size=(7.6, 0.7 + 0.27 * len(rows)))
     heights = -np.arange(len(rows))
+    marks = []
     for offset, kind, color, marker, face in (
         (0.13, 0, figures.BLUE, "o", figures.BLUE),
         (-0.13, 1, figures.ORANGE, "s", "none"),
     ):
         values = np.array([row[kind].mean for row in rows.values()])
         errors = 1.96 * np.array([row[kind].error for row in rows.values()])
-        ax.errorbar(
-            values, heights + offset, xerr=errors, fmt=marker, color=color, markersize=4.5,
-            markerfacecolor=face, elinewidth=1.2, label=("drop", "rise")[kind],
-        )  # fmt: skip
-        ax.axvline(values[0], color=color, linewidth=0.7, linestyle=":", zorder=0)
+        name = ("drop", "rise")[kind]
+        mark = ax.errorbar(
+            values,
+            heights + offset,
+            xerr=errors,
+            fmt=marker,
+            color=color,
+            markersize=4.5,
+            markerfacecolor=face,
+            elinewidth=1.2,
+            label=name,
+        )
+        marks.append(mark)
+        ax.axvline(
+            values[0],
+            color=color,
+            linewidth=0.7,
+            linestyle=":",
+            zorder=0,
+            label=f"{name}, baseline",
+        )
     for row in groups:
-        ax.axhline(0.5 - row, color=figures.GRID, linewidth=0.8)
-    ax.axvline(0, color=figures.SOFT, linewidth=0.8)
+        ax.axhline(0.5 - row, color=figures.GRID, linewidth=0.8, label="end of a group")
+    ax.axvline(0, color=figures.SOFT, linewidth=0.8, label="zero")
     ax.set_yticks(heights, list(rows))
     ax.set_ylim(0.6 - len(rows), 0.6)
     ax.set_xlabel("nats")
-    figures.legend(ax, loc="upper right", fontsize=8.5)
+    figures.legend(ax, handles=marks, loc="upper right", fontsize=8.5)
     return ax

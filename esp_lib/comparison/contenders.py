@@ -61,3 +61,8 @@ CONTENDERS = (
         "sequence and its average.",
     ),
 )  # fmt: skip
+
+
+def label_of(key: tuple[str, bool]) -> str:
+    """The name of a setting (name, whether its beta2 is the small one), which the label says."""
+    return f"{key[0]} at {FORGETFUL:g}" if key[1] else key[0]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
+from esp_lib.notebook.page import rounded
 from esp_lib.optimizers.base import Optimizer
 from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.quadratic.simulation import simulate
@@ -44,6 +45,12 @@ class Tuning(NamedTuple):
         """Whether worse rates were tried on both sides of the best."""
         return bool(self.rates[0] < self.rate < self.rates[-1])
 
+    def rise_at(self, loss: float) -> float:
+        """The rise at the rate, from the best one upwards, that ends with this loss."""
+        rough = self.rates >= self.rate
+        stop = 1 + int(np.argmax(self.losses[rough] > loss))
+        return float(np.interp(loss, self.losses[rough][:stop], self.rises[rough][:stop]))
+
 
 class Trial(NamedTuple):
     """One rule with one setting over seeds; all (seeds,)."""
@@ -53,6 +60,12 @@ class Trial(NamedTuple):
     rise: Array  # how far the loss climbs within an epoch; below 0 it falls
     drop: Array  # how far it falls at the boundary
     p_value: Array  # of the test that it does not fall there
+
+    @property
+    def climbs(self) -> bool:
+        """Whether the loss climbs within an epoch, by its 95 % confidence interval."""
+        mean, half = interval(self.rise)
+        return mean > half
 
 
 @dataclass(frozen=True)
@@ -158,3 +171,9 @@ def interval(values: ArrayLike) -> tuple[float, float]:
     sample = np.asarray(values, dtype=np.float64)
     half = stats.t.ppf(0.975, sample.size - 1) * sample.std(ddof=1) / np.sqrt(sample.size)
     return float(sample.mean()), float(half)
+
+
+def plus_minus(values: ArrayLike) -> str:
+    """Mean over seeds and half of its 95 % confidence interval, as text; zero has no sign."""
+    text = rounded(*interval(values))
+    return text if any(digit in text.split(" ")[0] for digit in "123456789") else text.lstrip("−")

@@ -58,9 +58,9 @@ def draw_loss(ax: "Axes", log: Log, d: Diagnosis, last: float = math.inf) -> "Ax
     start = max(0.0, x[-1] - last) if known else float(x[0])
     if known and x[-1] - start <= LINES:
         for at in range(math.floor(start) + 1, math.ceil(x[-1])):
-            ax.axvline(at, color=figures.GRID, linewidth=0.8, zorder=0)
+            ax.axvline(at, color=figures.GRID, linewidth=0.8, zorder=0, label="end of an epoch")
         ax.locator_params(axis="x", integer=True)
-    ax.plot(*thin(x[here], log.loss[here], 1_000), color=figures.BLUE, linewidth=0.8, label="_loss")
+    ax.plot(*thin(x[here], log.loss[here], 1_000), color=figures.BLUE, linewidth=0.8, label="loss")
     ax.set(xlabel="epoch" if known else "step", ylabel="training loss")
     if x[-1] > start:
         ax.set_xlim(start, x[-1])
@@ -71,8 +71,8 @@ def draw_tooth(ax: "Axes", phase: ArrayLike, profile: ArrayLike) -> "Axes":
     """The folded tooth against the phase of the epoch; empty axes where there is none."""
     phase, profile = np.asarray(phase), np.asarray(profile)
     here = np.isfinite(profile)
-    ax.axhline(0.0, color=figures.GRID, linewidth=0.8)
-    ax.plot(phase[here], profile[here], color=figures.ORANGE, linewidth=1.2, label="_tooth")
+    ax.axhline(0.0, color=figures.GRID, linewidth=0.8, label="zero")
+    ax.plot(phase[here], profile[here], color=figures.ORANGE, linewidth=1.2, label="tooth")
     ax.set(xlabel="phase of the epoch", xlim=(0, 1))
     return ax
 

@@ -17,7 +17,7 @@ def epoch_lines(ax: "Axes", epochs: int) -> None:
     """Thin vertical lines where epochs end, and ticks at whole epochs."""
     ax.locator_params(axis="x", integer=True)
     for epoch in range(1, epochs):
-        ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0, label="_end of an epoch")
+        ax.axvline(epoch, color=GRID, linewidth=0.8, zorder=0, label="end of an epoch")
 
 
 def drawable(values: ArrayLike) -> NDArray[np.float64]:
@@ -35,7 +35,7 @@ def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **li
         x: (points,).
         runs: (runs, points), or (points,) for a single run.
         color: of line and band.
-        label: for the legend or `label_lines`.
+        label: of both.
         line: further properties of the line.
     """
     y = np.atleast_2d(drawable(runs))
@@ -44,7 +44,7 @@ def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **li
     x = np.where(gone, np.nan, x)
     if y.shape[0] > 1:
         low, high = np.nanpercentile(y, [10, 90], axis=0)
-        ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
+        ax.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0, label=label)
     ax.plot(x, np.nanmedian(y, axis=0), color=color, label=label, **line)
     return ax
 
@@ -83,7 +83,7 @@ def loss_curves(
             at = np.arange(1, np.size(ends) + 1)
             ax.plot(
                 at, ends, "o", markerfacecolor="none", markeredgecolor=color, markersize=5,
-                label=f"_{label}, published",
+                label=f"{label}, published",
             )  # fmt: skip
     epoch_lines(ax, epochs)
     ax.set_xlim(0, epochs)
@@ -91,7 +91,7 @@ def loss_curves(
     ax.set_ylabel("training loss")
     if log:
         ax.set_yscale("log")
-    label_lines(ax)
+    label_lines(ax, *curves)
     return ax
 
 
@@ -101,7 +101,7 @@ def signed_log(ax: "Axes", scale: float) -> None:
     Ticks stand at zero and at powers of ten well beyond the linear part, where they can be read.
     """
     ax.set_yscale("symlog", linthresh=scale)
-    ax.axhline(0, color=SOFT, linewidth=0.8)
+    ax.axhline(0, color=SOFT, linewidth=0.8, label="zero")
     lowest = int(np.floor(np.log10(scale))) + 1
     ticks = [0.0]
     for side, reach in ((-1, -ax.get_ylim()[0]), (1, ax.get_ylim()[1])):
@@ -112,9 +112,23 @@ def signed_log(ax: "Axes", scale: float) -> None:
     ax.minorticks_off()
 
 
-def label_lines(ax: "Axes", size: float = 8.5) -> None:
-    """Write each labelled line's name beside its right end, in its colour, moved apart."""
-    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
+def label_lines(ax: "Axes", *labels: str, size: float = 8.5) -> None:
+    """Write lines' names beside their right ends, in their colours, moved apart.
+
+    Args:
+        ax: axes with the lines.
+        labels: of the lines to name; without any, of all curves: lines that join points.
+        size: of the text, in points.
+
+    Raises:
+        ValueError: a label is that of no line.
+    """
+    lines = [line for line in ax.get_lines() if _is_curve(ax, line)]
+    if labels:
+        drawn = [line.get_label() for line in ax.get_lines()]
+        if missing := [label for label in labels if label not in drawn]:
+            raise ValueError(f"labels must be of lines, which are {drawn}, got {missing}")
+        lines = [line for line in lines if line.get_label() in labels]
     figure: Any = ax.figure
     figure.draw_without_rendering()  # settles limits and layout
     points = 72 / figure.dpi
@@ -140,6 +154,13 @@ def label_lines(ax: "Axes", size: float = 8.5) -> None:
         )  # fmt: skip
 
 
+def _is_curve(ax: "Axes", line: Any) -> bool:
+    """Whether a line has a label and joins points; neither markers alone nor a line across."""
+    joins = line.get_linestyle() not in ("None", "none", " ", "")
+    across = not line.get_transform().contains_branch(ax.transData)
+    return joins and not across and not str(line.get_label()).startswith("_")
+
+
 def published_against_ours(
     published: NDArray[Any], mean: NDArray[Any], sd: NDArray[Any], ax: "Axes | None" = None
 ) -> "Axes":
@@ -147,11 +168,11 @@ def published_against_ours(
     ax = wide() if ax is None else ax
     mean = drawable(mean)
     z = (published - mean) / sd
-    ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0)
-    ax.axhline(0, color=SOFT, linewidth=0.8)
+    ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0, label="z from −3 to 3")
+    ax.axhline(0, color=SOFT, linewidth=0.8, label="zero")
     ax.plot(
         mean, z, "o", markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5,
-        label="_published",
+        label="published",
     )  # fmt: skip
     ax.set_xscale("log")
     ax.set_xlabel("our mean end-of-epoch loss")

@@ -7,7 +7,6 @@ fingerprints of the book are made of (`ledger.py`).
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,6 @@ HEAD = (
     "panel", "kind", "series", "x", "y", "z", "title", "x axis", "y axis", "z axis",
     "x name", "y name",
 )  # fmt: skip
-AUTOMATIC = re.compile(r"_nolegend_|_(child|container|image|line)\d*")  # labels by Matplotlib
-
 Rows = Iterator[tuple[float, ...]]  # (x, y) or (x, y, z)
 
 
@@ -35,11 +32,13 @@ def figure_csv(*axes: "Axes") -> str:
         A line for each point. "kind" is "line", "point", "area" (the corners of a filled band,
         along one edge and back along the other), "bar" (the corners of a bar or outline), "cell"
         (the middle of a cell of a map, with its value as z) or "guide" (a helper, placed relative
-        to the panel in x or y). "series" is the label of what is drawn (one that starts with "_"
-        is in no legend), or else how it looks: "β₂ = 0.8, circles" in the colour of the line
-        "β₂ = 0.8". "x name" and "y name" are what the axis calls this place, where its ticks have
-        names. Other axes of a panel's picture, but for colour bars, count to the panel.
-        Numbers have all their digits; what is missing is "nan".
+        to the panel in x or y). "series" is the label of what is drawn. "x name" and "y name" are
+        what the axis calls this place, where its ticks have names. Other axes of a panel's picture,
+        but for colour bars, count to the panel. Numbers have all their digits; what is missing is
+        "nan".
+
+    Raises:
+        ValueError: something drawn has no label, or one that Matplotlib ignores (it begins with _).
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
@@ -53,9 +52,15 @@ def figure_csv(*axes: "Axes") -> str:
             for artist in ax.get_children():
                 if artist is ax.patch or artist in (ax.xaxis, ax.yaxis):
                     continue
-                series = labels.get(artist) or _own(artist) or _looks(ax, artist, titles[-1])
+                points = list(_points(ax, artist))
+                series = labels.get(artist) or _own(artist)
+                if points and not series:
+                    raise ValueError(
+                        f"axes must draw what has a label; {type(artist).__name__} has none in "
+                        f"panel {number}, {words[0]!r}"
+                    )
                 data = artist.get_transform().contains_branch_seperately(ax.transData)
-                for kind, point in _points(ax, artist):
+                for kind, point in points:
                     cells = [repr(float(value)) for value in point]
                     cells += [""] * (3 - len(cells))
                     named = (
@@ -73,9 +78,9 @@ def _title(ax: "Axes") -> str:
 
 
 def _own(artist: Any) -> str:
-    """An artist's label, nothing where Matplotlib gave it."""
-    label = str(artist.get_label())
-    return "" if AUTOMATIC.fullmatch(label) else label.removeprefix("_")
+    """An artist's label; nothing where it begins with "_", as those do that Matplotlib gives."""
+    label = str(artist.get_label() or "")
+    return "" if label.startswith("_") else label
 
 
 def _labels(ax: "Axes") -> dict[Any, str]:
@@ -86,67 +91,6 @@ def _labels(ax: "Axes") -> dict[Any, str]:
         if (label := _own(whole))
         for part in [*whole.get_children()]
     }
-
-
-MARKS = {"o": "dots", ".": "dots", "s": "squares", "|": "strokes", "_": "strokes"}
-STYLES = {"--": "dashed", ":": "dotted", "-.": "dash-dotted"}
-
-
-def _looks(ax: Any, artist: Any, title: str) -> str:
-    """What tells an artist without a label from others: its colour and its style, in words."""
-    from matplotlib.collections import Collection, QuadMesh
-    from matplotlib.image import AxesImage
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    if _is(artist, QuadMesh) or _is(artist, AxesImage):
-        return re.sub(r"^\(\w\) ", "", title)
-    if _is(artist, Line2D):
-        hollow = artist.get_markerfacecolor() == "none"
-        mark = MARKS.get(str(artist.get_marker()), "marks")
-        style = STYLES.get(str(artist.get_linestyle()), "")
-        if artist.get_linestyle() in ("None", "none", " ", ""):
-            style = "circles" if hollow and mark == "dots" else mark
-        color = (
-            artist.get_markeredgecolor() if style in (*MARKS.values(), "circles", "marks") else ""
-        )
-        color = color or artist.get_color()
-    elif _is(artist, Collection):
-        filled = artist.get_facecolor()
-        color, style = (filled if len(filled) else artist.get_edgecolor()), ""
-    elif _is(artist, Patch):
-        color = artist.get_facecolor() if artist.get_fill() else artist.get_edgecolor()
-        style = "bars" if artist.get_fill() else "outline"
-    else:
-        return ""
-    hue = _hue(color)
-    same = [
-        line
-        for line in ax.get_lines()
-        if not str(line.get_label()).startswith("_") and _hue(line.get_color()) == hue
-    ]
-    if len(same) != 1:
-        return " ".join(filter(None, [_color_word(hue), style or "line"]))
-    if _is(artist, Line2D) and not style:
-        wide = artist.get_linewidth() > same[0].get_linewidth()
-        style = "broad" if wide else "thin"
-    return ", ".join(filter(None, [_own(same[0]), style]))
-
-
-def _hue(color: Any) -> str:
-    """A colour, however transparent, in hexadecimal digits."""
-    from matplotlib.colors import to_hex
-
-    many = np.ndim(color) == 2
-    return str(to_hex(color[0] if many else color)) if len(color) else ""
-
-
-def _color_word(hue: str) -> str:
-    from esp_lib.figures.style import COLORS
-
-    word = next((name for name, value in COLORS.items() if value == hue), "")
-    word = "white" if hue == "#fefefe" else word  # the same on dark pages
-    return {"ink": "black", "soft": "grey", "grid": "pale", "paper": "white"}.get(word, word)
 
 
 def _depth(ax: Any, artist: Any) -> str:

@@ -3,12 +3,16 @@
 import html
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from esp_lib.figures.numbers import figure_csv
 from esp_lib.figures.style import COLORS, NARROW, PANEL, STYLE
+from esp_lib.records.record import RunRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,14 +24,23 @@ class Shown:
 
     page: str  # HTML: inline SVG with caption
     svg: str  # the first panel alone, for viewers without HTML
-    record: Mapping[str, str]  # name, number and caption, and the numbers drawn, as `csv`
+    record: Mapping[str, Any]  # as `notebook.ledger.Figure` reads it
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, Any]]:
         shown = {"text/html": self.page, "image/svg+xml": self.svg}
         return shown, {"esp_lib": {"figure": dict(self.record)}}
 
 
-def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: str = "") -> Shown:
+def show(
+    *axes: "Axes",
+    name: str,
+    number: str,
+    caption: str,
+    alt: str,
+    folded: str = "",
+    seeds: ArrayLike = (),
+    runs: Mapping[str, Sequence[RunRecord]] | Sequence[RunRecord] = (),
+) -> Shown:
     """Put one figure, of one or several panels, on the page.
 
     Args:
@@ -37,11 +50,17 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: 
         caption: can be read alone; plain text.
         alt: what the picture shows, for those who can't see it.
         folded: a title; the figure is shown when the reader opens it.
+        seeds: integers of any shape: the random seeds that the figure rests on.
+        runs: the recorded runs that it rests on, or label -> recorded runs; their seeds count too.
 
     Returns:
         An object that notebooks display.
+
+    Raises:
+        ValueError: seeds are no integers, or something drawn has no label.
     """
     record = {"name": name, "number": number, "caption": caption, "csv": figure_csv(*axes)}
+    record |= _origin(seeds, runs)
     figures: list[Any] = [ax.figure for ax in axes]
     drawn = [page_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
     if len(drawn) == 1 and figures[0].get_size_inches()[0] > PANEL[0]:
@@ -60,6 +79,25 @@ def show(*axes: "Axes", name: str, number: str, caption: str, alt: str, folded: 
         title = f"<summary>{html.escape(folded)}</summary>"
         page = f'<details class="esp-fold">{title}{page}</details>'
     return Shown(page, drawn[0], record)
+
+
+def _origin(seeds: ArrayLike, runs: Any) -> dict[str, Any]:
+    """Seeds, sorted, and what made each recorded run, as `ledger.Figure` has them."""
+    given = np.asarray(seeds)
+    if given.size and not np.issubdtype(given.dtype, np.integer):
+        raise ValueError(f"seeds must be integers, got {seeds!r}")
+    every = [run for own in runs.values() for run in own] if isinstance(runs, Mapping) else runs
+    made = [
+        {
+            "run": run.label,
+            "seed": run.seed,
+            "device": run.made.get("device", ""),
+            "commit": run.made.get("commit", ""),
+        }
+        for run in {run.label: run for run in every}.values()
+    ]
+    numbers = {int(seed) for seed in given.ravel()} | {run["seed"] for run in made}
+    return {"seeds": sorted(numbers), "runs": made}
 
 
 def _shorten(tag: re.Match[str]) -> str:

@@ -69,7 +69,7 @@ def learning_curves(episodes: Episodes, title: str) -> "Axes":
     x = np.arange(1, len(episodes.step) + 1) / episodes.per_epoch
     flat = episodes.score.reshape(-1, len(x))
     for line in flat:
-        ax.plot(x, line, color=figures.GREY, linewidth=0.5, alpha=0.5)
+        ax.plot(x, line, color=figures.GREY, linewidth=0.5, alpha=0.5, label="one episode")
     ax.plot(x, flat.mean(axis=0), color=figures.BLUE, linewidth=2, label="mean")
     figures.epoch_lines(ax, episodes.epochs)
     ax.set_xlim(0, episodes.epochs)
@@ -88,6 +88,7 @@ def densities(values: Array, task: str, title: str) -> "Axes":
     margin = max(0.15 * float(np.ptp(values)), 0.01)
     at = np.linspace(values.min() - margin, values.max() + margin, 200)
     inits, orders = extremes(values, permutations=1), extremes(values.T, permutations=1)
+    shown = []
     for label, group, color, style in (
         ("best init", inits.best_values, figures.BLUE, "-"),
         ("worst init", inits.worst_values, figures.ORANGE, "-"),
@@ -96,13 +97,21 @@ def densities(values: Array, task: str, title: str) -> "Axes":
     ):
         curve = density(group, at)
         if curve is None:  # all the same: no density
-            ax.axvline(group[0], color=color, linestyle=style, label=label)
+            shown.append(ax.axvline(group[0], color=color, linestyle=style, label=label))
         else:
-            ax.plot(at, curve, style, color=color, label=label)
-        ax.plot(group, np.full(group.size, 0.0), "|", color=color, markersize=7, clip_on=False)
+            shown += ax.plot(at, curve, style, color=color, label=label)
+        ax.plot(
+            group,
+            np.full(group.size, 0.0),
+            "|",
+            color=color,
+            markersize=7,
+            clip_on=False,
+            label=f"{label}, episodes",
+        )
     ax.set_xlim(at[0], at[-1])
     ax.set_ylim(bottom=0)
-    figures.legend(ax, fontsize=8)
+    figures.legend(ax, handles=shown, fontsize=8)
     return ax
 
 
@@ -117,7 +126,7 @@ def best_of(episodes: Episodes, title: str) -> "Axes":
     ):
         values = best_seen(episodes.score, episodes.per_epoch, often)
         low, high = bootstrap_validation(values, n)
-        ax.fill_between(n, low, high, color=color, alpha=0.15, linewidth=0)
+        ax.fill_between(n, low, high, color=color, alpha=0.15, linewidth=0, label=label)
         ax.plot(n, expected_validation(values.ravel(), n), style, color=color, label=label)
     ax.set_xlim(1, n[-1])
     _count_axis(ax, n[-1])
@@ -148,7 +157,7 @@ def reductions(budgets: Sequence[int], chosen: Array, judged: Array, title: str)
     ax = figures.panel(
         title, xlabel="budget in fully trained episodes", ylabel="error reduction in %"
     )
-    ax.axhline(0, color=figures.SOFT, linewidth=0.8)
+    ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="zero")
     ax.plot(budgets, 100 * chosen, "o-", color=figures.ORANGE, markersize=3, label="where chosen")
     ax.plot(budgets, 100 * judged, "s--", color=figures.BLUE, markersize=3, label="elsewhere")
     figures.label_lines(ax)

@@ -81,7 +81,7 @@ def draw_map(found: HyperMap, config: MapConfig, key: str, title: str = "") -> "
     x, y = edges(found.x, config.x), edges(found.y, config.y)
     ax.set(xlim=x[[0, -1]], ylim=y[[0, -1]])
     norm = FuncNorm((scale.t, scale.value), vmin=scale.value(first), vmax=scale.value(last))
-    mesh = ax.pcolormesh(x, y, values, norm=norm, cmap=COLORS, rasterized=True)
+    mesh = ax.pcolormesh(x, y, values, norm=norm, cmap=COLORS, rasterized=True, label=scale.name)
     bar: Any = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
     bar.outline.set_visible(False)
     shown = [tick for tick in scale.ticks if first - 1e-9 <= scale.t(tick) <= last + 1e-9]

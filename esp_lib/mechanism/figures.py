@@ -28,21 +28,22 @@ def mean_and_one(
         t: (points,).
         runs: (runs, points).
         color: of all of it.
-        label: of the mean, for `figures.label_lines`.
+        label: of mean and band; the first run is named so too, with ", one run".
         one: draw the first run.
     """
     mean = runs.mean(axis=0)
     error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
     if one:
-        ax.plot(t, runs[0], color=color, linewidth=0.6, alpha=0.55)
-    ax.fill_between(t, mean - 2 * error, mean + 2 * error, color=color, alpha=0.25, linewidth=0)
+        ax.plot(t, runs[0], color=color, linewidth=0.6, alpha=0.55, label=f"{label}, one run")
+    low, high = mean - 2 * error, mean + 2 * error
+    ax.fill_between(t, low, high, color=color, alpha=0.25, linewidth=0, label=label)
     ax.plot(t, mean, color=color, label=label)
     return ax
 
 
 def zero_line(ax: "Axes") -> "Axes":
     """A thin line at zero, behind the data."""
-    ax.axhline(0, color=SOFT, linewidth=0.8, zorder=0.5)
+    ax.axhline(0, color=SOFT, linewidth=0.8, zorder=0.5, label="zero")
     return ax
 
 
@@ -51,11 +52,13 @@ def histograms(ours: Array, published: Array | None, ax: "Axes | None" = None) -
     ax = panel() if ax is None else ax
     together = ours if published is None else np.concatenate([ours, published])
     bins = np.linspace(together.min(), together.max(), 13).tolist()
-    ax.hist(ours, bins, color=GREEN, alpha=0.35)
-    ax.axvline(float(ours.mean()), color=GREEN, linewidth=1.2)
+    bars: Any = ax.hist(ours, bins, color=GREEN, alpha=0.35)[2]
+    bars.set_label("ours")  # of all bars; `hist` names the first alone
+    ax.axvline(float(ours.mean()), color=GREEN, linewidth=1.2, label="mean of ours")
     if published is not None:
-        ax.hist(published, bins, histtype="step", color=INK, linewidth=1)
-        ax.axvline(float(published.mean()), color=INK, linewidth=1, linestyle="--")
+        ax.hist(published, bins, histtype="step", color=INK, linewidth=1, label="published")
+        mean = float(published.mean())
+        ax.axvline(mean, color=INK, linewidth=1, linestyle="--", label="mean of the published")
     ax.set(xlabel="loss of a batch", ylabel="batches")
     return ax
 
@@ -68,7 +71,14 @@ def two_samples(x: Array, loss: Array, sequence: str, title: str) -> "Axes":
     ax.plot(visits, loss, color=PURPLE, marker="o", markersize=4, label="loss")
     for visit in visits[1:]:
         if sequence[visit] == sequence[visit - 1]:  # shown twice in a row
-            ax.axvspan(visit - 1, visit, color=PURPLE, alpha=0.12, linewidth=0)
+            ax.axvspan(
+                visit - 1,
+                visit,
+                color=PURPLE,
+                alpha=0.12,
+                linewidth=0,
+                label="shown twice in a row",
+            )
     ax.set_xticks(visits, list(sequence))
     ax.set(xlabel="visited sample", ylim=(-1.3, 2.0))
     return ax
@@ -92,9 +102,9 @@ def trajectory(
     ax: Any = panel(title, size=(3.7, 3.3), projection="3d")
     arrow = gradient / np.linalg.norm(gradient) * 0.8 * np.abs(direction).max()
     points = np.concatenate([direction, arrow[None], np.zeros((1, 3))])
-    ax.plot(*direction.T, color=PURPLE, linewidth=1.3)
-    ax.plot(*np.stack([np.zeros(3), arrow]).T, color=GREEN, linewidth=1.3)
-    ax.plot([0], [0], [0], marker="o", color=INK, markersize=3)
+    ax.plot(*direction.T, color=PURPLE, linewidth=1.3, label="tip of the step")
+    ax.plot(*np.stack([np.zeros(3), arrow]).T, color=GREEN, linewidth=1.3, label="∇lᵇ")
+    ax.plot([0], [0], [0], marker="o", color=INK, markersize=3, label="origin")
     for axis, name in zip((ax.xaxis, ax.yaxis, ax.zaxis), "123", strict=True):
         axis.set_pane_color((1, 1, 1, 0))
         axis.set_label_text(f"dim {name}")
@@ -106,7 +116,7 @@ def trajectory(
     named = [(arrow, "∇lᵇ", GREEN)]
     named += [(direction[int(np.abs(beta2 - m).argmin())], f"β₂ = {m:g}", PURPLE) for m in marks]
     for tip, label, color in named:
-        ax.plot(*tip[:, None], marker="o", color=color, markersize=4)
+        ax.plot(*tip[:, None], marker="o", color=color, markersize=4, label=label)
         x, y, _ = proj_transform(*tip, ax.get_proj())
         left = tip[1] < -0.2 * np.abs(direction).max()  # dim 2 points away from the reader
         ax.annotate(

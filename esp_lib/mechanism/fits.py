@@ -99,3 +99,12 @@ def tooth(t: Array, l0: float, memorizing: float, regularizing: float, rate: flo
     is beta1); the second a constant push up at each step.
     """
     return l0 - memorizing * (1 - rate**t) + regularizing * t
+
+
+def tooth_with(rate: float) -> Model:
+    """The paper's tooth, `tooth` with its rate given: a model of l0, memorizing, regularizing."""
+
+    def model(t: Array, l0: float, memorizing: float, regularizing: float) -> Array:
+        return tooth(t, l0, memorizing, regularizing, rate)
+
+    return model

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 
 from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
-from esp_lib.notebook.lineage import keys_of, runs_of, seeds_of
 from esp_lib.notebook.page import Page, folded_page
 from esp_lib.notebook.parameters import SCHEMAS, check_parameters
 
@@ -154,9 +153,6 @@ class Chapter:
             "device": device_name(str(self.parameters.get("device", "cpu"))),
             "versions": versions(),
             "commit": commit(),
-            "seeds": seeds_of(self.namespace),
-            "runs": runs_of(self.namespace),
-            "keys": keys_of(self.namespace),
         }
         return replace(page, record={"made": made})
 

@@ -7,13 +7,10 @@ Here the records are read back, and what must not change from build to build get
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from esp_lib.notebook.lineage import Lineage, trace
 
 KEY = "esp_lib"
 
@@ -27,14 +24,16 @@ class Figure:
         number: such as "5.1".
         caption: what it shows.
         csv: all numbers drawn, see `figures.numbers.figure_csv`.
-        lineage: what in the notebook it comes from.
+        seeds: that it rests on, of recorded runs too, sorted.
+        runs: the recorded runs that it rests on: run, seed, device and commit of each.
     """
 
     name: str
     number: str
     caption: str
     csv: str
-    lineage: Lineage
+    seeds: Sequence[int]
+    runs: Sequence[Mapping[str, Any]]
 
     @property
     def fingerprint(self) -> str:
@@ -50,9 +49,8 @@ class Ledger:
         claims: as `Chapter.claims` records them: name, statement, measured, tolerance, holds, state
             and values, the numbers with all their digits as text.
         figures: in the order of the page.
-        made: as `Chapter.foot` records it: chapter, parameters, seconds, date, device, versions,
-            commit, and the variables that hold seeds, recorded runs and keys of these. Empty where
-            the notebook stopped before its foot.
+        made: as `Chapter.foot` records it: chapter, parameters, seconds, date, device, versions and
+            commit. Empty where the notebook stopped before its foot.
     """
 
     claims: tuple[Mapping[str, Any], ...]
@@ -67,47 +65,6 @@ class Ledger:
             for claim in self.claims
         ]
         return _digest([claims, [[figure.name, figure.fingerprint] for figure in self.figures]])
-
-    def seeds(self, figure: Figure) -> list[int]:
-        """The seeds that a figure depends on, of recorded runs too, sorted."""
-        own = set(figure.lineage.seeds)
-        for name, values in self.made.get("seeds", {}).items():
-            own |= set(values) if name in figure.lineage.names else set()
-        return sorted(own | {run["seed"] for run in self.runs(figure)})
-
-    def runs(self, figure: Figure) -> list[Mapping[str, Any]]:
-        """The recorded runs that a figure depends on: run, seed, device and commit of each.
-
-        A variable with some of another one's runs was made from that, perhaps for a later figure.
-        """
-        held = {
-            name: {run["run"]: run for run in runs}
-            for name, runs in self.made.get("runs", {}).items()
-            if name in figure.lineage.names
-        }
-        named = [
-            re.escape(key)
-            for name, keys in self.made.get("keys", {}).items()
-            if name in figure.lineage.names
-            for key in keys
-        ]
-        own: dict[str, Mapping[str, Any]] = {}
-        for name, runs in held.items():
-            if not any(runs.keys() < others.keys() for others in held.values()):
-                parts = figure.lineage.keys.get(name)
-                keys = "" if parts is None else "|".join([*parts, *named])
-                read = {
-                    label: run
-                    for label, run in runs.items()
-                    if keys and re.fullmatch(keys, run.get("key", ""))
-                }
-                own |= read or runs
-        return list(own.values())
-
-    def parameters(self, figure: Figure) -> dict[str, Any]:
-        """Those of the chapter's parameters that a figure depends on."""
-        given = self.made.get("parameters", {})
-        return {name: value for name, value in given.items() if name in figure.lineage.names}
 
 
 def read_notebook(path: str | Path) -> Ledger | None:
@@ -126,16 +83,14 @@ def read_notebook(path: str | Path) -> Ledger | None:
         cells = json.loads(Path(path).read_text(encoding="utf8"))["cells"]
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"path must name a notebook, got {str(path)!r}: {error!r}") from error
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    sources = ["".join(cell["source"]) for cell in code]
     claims: tuple[Mapping[str, Any], ...] = ()
     figures: list[Figure] = []
     made: Mapping[str, Any] = {}
-    for index, cell in enumerate(code):
+    for cell in cells:
         for output in cell.get("outputs", []):
             record = output.get("metadata", {}).get(KEY, {})
             if "figure" in record:
-                figures.append(Figure(**record["figure"], lineage=trace(sources, index)))
+                figures.append(Figure(**record["figure"]))
             claims = tuple(record.get("claims", claims))
             made = record.get("made", made)
     return Ledger(claims, tuple(figures), made) if claims or figures or made else None

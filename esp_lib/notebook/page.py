@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from esp_lib.records.record import RunRecord
+from esp_lib.sawtooth.statistics import mean_error
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,32 @@ def rounded(value: float, error: float) -> str:
     decimals = (1 if digits.startswith("1") else 0) - int(exponent)
     value, error, shown = round(value, decimals), round(error, decimals), max(0, decimals)
     return f"{value:.{shown}f} ± {error:.{shown}f}".replace("-", "−")
+
+
+def rounded_mean(values: ArrayLike, unit: float = 1.0) -> str:
+    """Mean and standard error over runs as `rounded` writes them.
+
+    Args:
+        values: (runs,).
+        unit: in which they are given.
+    """
+    return rounded(*(float(part) / unit for part in mean_error(values)))
+
+
+def like(value: float, error: float) -> str:
+    """A value with as many digits as one with this standard error has."""
+    return rounded(value, error).split(" ± ")[0]
+
+
+def percent(value: float) -> str:
+    """A relative error, in whole per cent from ten on, with a space that does not break."""
+    text = f"{100 * value:+.{0 if abs(value) >= 0.1 else 1}f}"
+    return ("0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")) + "\u00a0%"
+
+
+def short(value: float) -> str:
+    """A power of ten such as 1e-8, with a hyphen that does not break."""
+    return f"{value:.0e}".replace("e-0", "e-").replace("-", "\u2011")
 
 
 def p_text(p: float) -> str:

@@ -7,7 +7,7 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 from esp_lib.widgets.budget import BudgetExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
 from esp_lib.widgets.packing import Recording
-from esp_lib.widgets.recorded import RecordedExplorer
+from esp_lib.widgets.recorded import RecordedExplorer, recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
 from esp_lib.widgets.similarity import SimilarityExplorer
 from esp_lib.widgets.two_samples import TwoSampleExplorer
@@ -24,4 +24,5 @@ __all__ = [
     "TwoSampleExplorer",
     "WhyExplorer",
     "YourRun",
+    "recording",
 ]

@@ -156,8 +156,8 @@ class BudgetExplorer(Explorer):
         best = max(range(plan.t), key=lambda rank: score[drawn[rank], : seen[rank]].max())
         ax = static_axes("epoch", self.task.metric)
         looks = {
-            "_stopped early": (GREY, range(plan.p, plan.t), 0.55),
-            "_continued": (BLUE, range(plan.p), 0.55),
+            "stopped early": (GREY, range(plan.p, plan.t), 0.55),
+            "continued": (BLUE, range(plan.p), 0.55),
             "best found": (ORANGE, [best], 1.0),
         }
         for label, (color, ranks, alpha) in looks.items():
@@ -165,7 +165,7 @@ class BudgetExplorer(Explorer):
                 y = score[drawn[rank], : seen[rank]]
                 ax.plot(x[: seen[rank]], y, color=color, alpha=alpha, label=label)
         epoch_lines(ax, math.ceil(self.epochs))
-        label_lines(ax)
+        label_lines(ax, "best found")
         return ax
 
     def _make_fields(self) -> tuple[Field, ...]:

@@ -15,19 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib import _checks
-from esp_lib.bert.curves import smoothed
+from esp_lib.bert.curves import curve, smoothed, validation
 from esp_lib.figures import COLORS, drawable, epoch_lines, label_lines
+from esp_lib.records.record import RunRecord
 from esp_lib.sawtooth.curve import Curve
 from esp_lib.sawtooth.measurement import Sawtooth, measure
 from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch
-from esp_lib.widgets.packing import Run, Runs, pack_runs
+from esp_lib.widgets.packing import Recording, Run, Runs, pack_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PAPER_EVERY = 50 / 1323  # of an epoch: the paper's window for its small network
 LEAST_SMOOTHING = 0.05
+
+
+def recording(records: Sequence[RunRecord]) -> Recording:
+    """The first run of a setting: both training losses, and the MLM validation loss."""
+    one = records[:1]
+    losses = {"MLM loss (nats)": curve(one), "NSP loss (nats)": curve(one, "nsp_loss")}
+    return Recording(losses, {"MLM loss (nats)": validation(one)})
 
 
 class RecordedExplorer(Explorer):

@@ -72,7 +72,7 @@ class TwoSampleExplorer(Explorer):
         """Loss of the visited sample against visits."""
         ax = static_axes("visit", "loss of the visited sample")
         for boundary in np.arange(2.5, 2 * EPOCHS, 2):
-            ax.axvline(boundary, color=GRID, linewidth=0.8, zorder=0, label="_end of an epoch")
+            ax.axvline(boundary, color=GRID, linewidth=0.8, zorder=0, label="end of an epoch")
         label = str(self.settings["sequence"])
         ax.plot(np.arange(1, 2 * EPOCHS + 1), self.loss, color=GREY, label=label)
         label_lines(ax)

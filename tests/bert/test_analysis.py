@@ -3,13 +3,23 @@
 import numpy as np
 import pytest
 
-from esp_lib.bert.curves import curve, late_tooth, line_rise, probes, smoothed, validation
+from esp_lib.bert.curves import (
+    curve,
+    drop_at,
+    last_loss,
+    late_tooth,
+    line_rise,
+    model_size,
+    probes,
+    smoothed,
+    validation,
+)
 from esp_lib.bert.embeddings import drift, row_sizes
 from esp_lib.bert.forgetting import forgetting, freshness, last_visits
 from esp_lib.bert.recorder import probe_places
 from esp_lib.records.record import RunRecord
 from esp_lib.sampling.orders import make_order
-from esp_lib.sawtooth.statistics import mean_error
+from esp_lib.sawtooth.statistics import Estimate, agree, mean_error, ratio
 
 PER_EPOCH, BATCH, EPOCHS = 60, 8, 8
 PAIRS = PER_EPOCH * BATCH
@@ -191,3 +201,32 @@ def test_line_rise_and_mean_error_against_numpy():
     assert estimate.mean == 3
     assert estimate.error == pytest.approx(np.std([1, 2, 6], ddof=1) / 3**0.5)
     assert np.isnan(mean_error(np.array([1.0])).error)
+
+
+def test_a_ratio_of_estimates_has_the_error_of_both():
+    random = np.random.default_rng(0)
+    a, b = random.normal(4, 0.02, 100_000), random.normal(2, 0.01, 100_000)
+    found = ratio(Estimate(4.0, 0.02), Estimate(2.0, 0.01))
+    assert found.mean == 2
+    assert found.error == pytest.approx((a / b).std(), rel=0.02)
+
+
+def test_values_agree_within_a_fifth_or_three_errors():
+    assert agree((1.19, 0.0), (1.0, 0.0))
+    assert not agree((1.21, 0.0), (1.0, 0.0))
+    assert agree((1.4, 0.1), (1.0, 0.1))
+
+
+def test_drops_are_taken_where_the_loss_is_near_a_level():
+    """The loss falls by 1 at each boundary and more and more: by 10, 9, ... 1."""
+    level = np.repeat(np.cumsum([0, *range(-9, 0)])[:EPOCHS] + 50.0, PER_EPOCH)
+    runs = [record({"mlm_loss": level})]
+    found = drop_at(runs, float(level[-1]))
+    assert found.mean == pytest.approx(np.mean([3, 4, 5]), abs=0.01)
+    assert last_loss(runs) == level[-1]
+
+
+def test_the_size_of_a_network_is_written():
+    one = record({})
+    one.config["model"] = {"hidden": 128, "blocks": 2}
+    assert model_size([one]) == "128 × 2"

@@ -105,21 +105,3 @@ def test_buttons_need_the_repositorys_address(extension, monkeypatch):
     assert options["repository_branch"] == "next"
     assert all(value for key, value in options.items() if key.startswith("use_"))
     assert set(options["launch_buttons"]) >= {"binderhub_url", "colab_url"}
-
-
-@pytest.mark.browser
-def test_names_of_functions_stay_whole_on_a_phone(built_book, open_page):
-    page = open_page((built_book / "book/claims.html").as_uri(), width=390, wait=False)
-    widths, tallest, wide = page.evaluate(
-        """() => {
-          const made = "table.esp-ledger td:nth-child(2):has(code)";
-          const cells = [...document.querySelectorAll(made)];
-          return [cells.map((cell) => cell.offsetWidth),
-                  Math.max(...cells.map((cell) => cell.parentElement.offsetHeight)),
-                  document.documentElement.scrollWidth];
-        }"""
-    )
-    assert len(widths) > 50
-    assert min(widths) > 250
-    assert tallest < 800
-    assert wide <= 390

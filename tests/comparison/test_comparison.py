@@ -6,10 +6,31 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from esp_lib import SGD, Adam, Lion, QuadraticProblem, RMSProp, make_order, measure, simulate
-from esp_lib.comparison.contenders import CONTENDERS
-from esp_lib.comparison.figures import Dot, against_rate, rows
-from esp_lib.comparison.study import FINER, FLOOR, RATES, TUNING_SEEDS, Study, interval, lowest_loss
+from esp_lib import (
+    SGD,
+    Adam,
+    Lion,
+    QuadraticProblem,
+    RMSProp,
+    figures,
+    make_order,
+    measure,
+    simulate,
+)
+from esp_lib.comparison.contenders import CONTENDERS, label_of
+from esp_lib.comparison.figures import Dot, against_rate, color_of, rows
+from esp_lib.comparison.study import (
+    FINER,
+    FLOOR,
+    RATES,
+    TUNING_SEEDS,
+    Study,
+    Trial,
+    Tuning,
+    interval,
+    lowest_loss,
+    plus_minus,
+)
 from esp_lib.optimizers.ablated_adam import PARTS, AdamUncorrected, AdamUndivided, without
 from tests import reference
 
@@ -87,6 +108,29 @@ def test_interval_is_students():
     low, high = stats.t.interval(0.95, 7, loc=values.mean(), scale=stats.sem(values))
     mean, half = interval(values)
     assert (mean - half, mean + half) == pytest.approx((low, high))
+
+
+def test_the_rise_at_a_loss_is_read_above_the_best_rate():
+    found = Tuning(
+        1.0, np.array([0.5, 1, 2, 4]), np.array([3.0, 1, 2, 9]), np.array([9.0, 0, 1, 3])
+    )
+    assert found.rise_at(1.5) == pytest.approx(0.5)
+    assert found.rise_at(2.0) == pytest.approx(1.0)
+
+
+def test_a_rule_climbs_if_its_interval_is_above_zero():
+    nothing = np.zeros(3)
+    for rise, expected in (([1, 1.1, 1.2], True), ([-1, 0.1, 1.2], False)):
+        assert Trial(nothing, nothing, np.array(rise), nothing, nothing).climbs == expected
+
+
+def test_names_and_numbers_are_written():
+    assert label_of(("Adam", True)) == "Adam at 0.8"
+    assert label_of(("Adam", False)) == "Adam"
+    assert plus_minus([1.0, 2.0, 3.0]) == "2 ± 2"
+    assert plus_minus([-1e-3, 0.0, 1e-3 - 1e-9]).startswith("0")
+    assert color_of(Adam(beta2=0.8)) == figures.beta2_color(0.8)
+    assert color_of(Lion()) == color_of(SGD()) == figures.INK
 
 
 def test_every_contender_is_ready():

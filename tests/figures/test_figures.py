@@ -48,6 +48,20 @@ def test_labels_do_not_overlap(curves):
     assert np.diff(heights).min() > 8.5
 
 
+def test_lines_are_named_by_choice_or_all_that_join_points(curves):
+    ax = figures.panel()
+    for label in ("mean", "one run"):
+        ax.plot([0, 1], [0, 1], label=label)
+    ax.plot([0, 1], [0, 1], "o", label="published")
+    ax.axhline(0.5, label="half")
+    figures.label_lines(ax)
+    assert {text.get_text() for text in ax.texts} == {"mean", "one run"}
+    figures.label_lines(ax, "mean")
+    assert [text.get_text() for text in ax.texts[2:]] == ["mean"]
+    with pytest.raises(ValueError, match=r"labels must be of lines, .*, got \['median'\]"):
+        figures.label_lines(ax, "median")
+
+
 def test_published_against_ours_draws_z():
     ax = figures.published_against_ours(
         np.array([1.0, 2.0]), np.array([1.5, 2.0]), np.array([0.25, 1.0])

@@ -50,6 +50,6 @@ def test_the_example_is_drawn_and_its_parts_add_up():
     np.testing.assert_allclose(np.stack(path.get_lines()[0].get_data_3d(), axis=1), steps)
     assert {text.get_text() for text in path.texts} == {"∇lᵇ", "β₂ = 0", "β₂ = 1"}
     parts = draw.shares(steps, gradient, beta2, "title").get_lines()
-    total = sum(line.get_ydata() for line in parts if not str(line.get_label()).startswith("_"))
+    total = sum(line.get_ydata() for line in parts if line.get_label() != "zero")
     lengths = np.linalg.norm(steps, axis=1) * np.linalg.norm(gradient)
     np.testing.assert_allclose(total / lengths, cosine)

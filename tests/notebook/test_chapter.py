@@ -11,7 +11,7 @@ import pytest
 from esp_lib import Adam, RMSProp
 from esp_lib._environment import commit
 from esp_lib.notebook.chapter import Chapter
-from esp_lib.notebook.page import rounded, table
+from esp_lib.notebook.page import like, percent, rounded, short, table
 from esp_lib.notebook.parameters import SCHEMAS, check_parameters
 from esp_lib.published import quadratic_runs, rows
 from tests.conftest import ROOT
@@ -121,6 +121,14 @@ def test_commit_outside_a_repository(monkeypatch):
 )
 def test_rounded(value, error, text):
     assert rounded(value, error) == text
+
+
+def test_numbers_are_written_as_their_errors_deserve():
+    assert like(1.23456, 0.012) == "1.235"
+    assert [percent(v) for v in (0.123, -0.0123, -0.0001)] == [
+        "+12\u00a0%", "−1.2\u00a0%", "0.0\u00a0%",
+    ]  # fmt: skip
+    assert short(1e-8) == "1e\u20118"
 
 
 @pytest.mark.parametrize("folded", [False, True])
