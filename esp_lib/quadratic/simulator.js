@@ -1,4 +1,4 @@
-// Runs the problem of quadratic.js in workers, so that the page never waits.
+// Runs the problem of simulation.js in workers, so that the page never waits.
 //
 // `request(settings)` answers with the losses of the latest settings: while a run is under way,
 // newer requests replace each other, and those overtaken resolve to null.
@@ -7,12 +7,13 @@ import { meanLoss } from "./simulation.js";
 
 /** Workers for all simulators of one page, started when first needed. */
 let pool = null;
+let aside = null; // one more, for runs out of sight, so that nobody waits for those
 let jobs = 0;
 
-function startPool() {
+function startPool(most) {
   const source = new Blob([sourceOf("./worker.js")], { type: "text/javascript" }); // see _assets.py
   const url = URL.createObjectURL(source);
-  const size = Math.max(1, Math.min(4, navigator.hardwareConcurrency || 1));
+  const size = Math.max(1, Math.min(most, navigator.hardwareConcurrency || 1));
   const waiting = new Map();
   const workers = Array.from({ length: size }, (_, part) => {
     const worker = new Worker(url);
@@ -35,16 +36,16 @@ function startPool() {
 }
 
 /** Loss of each step, and the mean staleness of each step's batch, for complete settings. */
-async function run(settings) {
-  pool ??= startPool();
-  const parts = await pool.run(settings);
+async function run(settings, outOfSight) {
+  const workers = outOfSight ? (aside ??= startPool(1)) : (pool ??= startPool(4));
+  const parts = await workers.run(settings);
   const { floor, staleness } = parts[0];
   const loss = meanLoss(floor, settings.batch_size, parts.map((part) => part.sums));
   return { loss, staleness };
 }
 
-/** A queue of one: the latest request wins. */
-export function createSimulator() {
+/** A queue of one: the latest request wins; runs out of sight have a worker of their own. */
+export function createSimulator({ outOfSight = false } = {}) {
   const cache = new Map();
   let busy = false;
   let next = null;
@@ -53,7 +54,7 @@ export function createSimulator() {
     const key = JSON.stringify(settings);
     const hit = cache.get(key);
     if (hit) return hit;
-    const result = await run(settings);
+    const result = await run(settings, outOfSight);
     cache.set(key, result);
     if (cache.size > 16) cache.delete(cache.keys().next().value);
     return result;

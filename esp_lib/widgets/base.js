@@ -5,7 +5,8 @@ import { bindControls, rootOf } from "./front/controls.js";
 import { button, goLive, isPage } from "./front/host.js";
 import { fromFragment, toFragment } from "./front/settings.js";
 
-const SETTLE = 300; // ms after the last drawing: the sentence is said, the link is written
+const PAUSE = 120; // ms after the last drawing: what takes longer is computed
+const SETTLE = 300; // ms after the last drawing: the link is written, Python is told
 let count = 0;
 
 function layOut(el) {
@@ -18,12 +19,13 @@ function layOut(el) {
     return node;
   };
   const drawing = make("div", "esp-drawing");
+  const caption = make("p", "esp-what");
   const say = make("p", "esp-say");
   say.setAttribute("role", "status");
   say.setAttribute("aria-live", "polite");
   const notes = make("div", "esp-notes");
   const buttons = make("div", "esp-buttons");
-  return { drawing, say, notes, buttons };
+  return { drawing, caption, say, notes, buttons };
 }
 
 /** True while a slider is held, by pointer or by key; calls `onRelease` when it is let go. */
@@ -51,15 +53,18 @@ function watchHold(el, onRelease) {
  * @param {{model, el}} context of anywidget's `render`
  * @param {(drawing: HTMLElement) => {compute, draw}} create
  *   compute(settings, pinned) -> result, a promise of one, or of null when overtaken;
- *   draw(result, {settings, pinned, hold}) -> {sentence, state, loss}
+ *   draw(result, {settings, pinned, hold}) -> {sentence, caption, state, loss};
+ *   settle(settings), if there is one, takes longer and comes after the drawing: a promise of
+ *   {sentence, state}, or of null when overtaken; then `draw` gives no sentence
  */
 export function mountExplorer({ model, el }, create) {
   const name = model.get("name");
   const parts = layOut(el);
-  const { compute, draw } = create(parts.drawing);
+  const { compute, draw, settle } = create(parts.drawing);
   const start = { settings: model.get("settings"), pinned: model.get("pinned") };
   let last = null; // what was drawn last: a result, its settings and the pinned ones
-  let settle = 0;
+  let known = null; // what was settled last: settings, sentence, state
+  const timers = {};
   let touched = false; // the reader changed something: the link may be written
   let linked = false; // the view came from a link
   let taking = false; // settings, pinned ones and the preset's name change together
@@ -69,21 +74,63 @@ export function mountExplorer({ model, el }, create) {
     if (last) show(last.result, last);
   });
 
-  function show(result, { settings, pinned }) {
-    const { sentence, state, loss } = draw(result, { settings, pinned, hold: hold.on });
-    last = { result, settings, pinned };
-    clearTimeout(settle);
-    settle = setTimeout(() => {
-      parts.say.textContent = sentence;
-      writeLink();
-      if (loss) {
-        model.set("result", { settings, ...state });
-        model.set("result_loss", new DataView(loss.slice().buffer));
-        model.save_changes();
-      }
-    }, SETTLE);
-    if (!parts.say.textContent) parts.say.textContent = sentence;
+  /** Does something when nothing has been drawn for so long. */
+  function later(name, ms, work) {
+    clearTimeout(timers[name]);
+    timers[name] = setTimeout(work, ms);
+  }
+
+  /** The sentence of the drawing, or, until it is known, the last one, marked as out of date. */
+  function say(sentence) {
+    parts.say.setAttribute("aria-busy", String(hold.on || sentence === undefined));
+    parts.say.classList.toggle("esp-late", sentence === undefined);
+    if (sentence !== undefined) parts.say.textContent = sentence;
+  }
+
+  function tell({ settings }, state, loss) {
+    writeLink();
+    if (!loss) return;
+    model.set("result", { settings, ...state });
+    model.set("result_loss", new DataView(loss.slice().buffer));
+    model.save_changes();
+  }
+
+  async function settled(view, state, loss) {
+    const found = await settle(view.settings);
+    if (found === null || last?.settings !== view.settings) return;
+    known = { settings: view.settings, ...found };
+    const all = { ...state, ...found.state };
+    say(found.sentence);
+    tell(view, all, loss);
+    publish({ settings: view.settings, pinned: pinnedNow(), ...all });
+  }
+
+  function show(result, view) {
+    const { sentence, caption = "", state, loss } = draw(result, { ...view, hold: hold.on });
+    const isNew = last?.settings !== view.settings;
+    last = { result, ...view };
+    if (parts.caption.textContent !== caption) parts.caption.textContent = caption;
+    if (!settle) {
+      say(sentence);
+      later("tell", SETTLE, () => tell(view, state, loss));
+    } else if (isNew) {
+      say(undefined);
+      later("settle", PAUSE, () => settled(view, state, loss));
+    } else {
+      if (known?.settings === view.settings) say(known.sentence);
+      later("tell", SETTLE, writeLink); // the pinned curve changed, or a slider was let go
+    }
     return state;
+  }
+
+  /** The state, for those who look at the page from outside; kept on the root element. */
+  function publish(state) {
+    const root = rootOf(el);
+    if (!root) return;
+    const before = root.dataset.state ? JSON.parse(root.dataset.state) : {};
+    root.dataset.explorer = name;
+    root.dataset.state = JSON.stringify({ ms: before.ms, ...state });
+    goLive(root, name);
   }
 
   async function update() {
@@ -95,12 +142,9 @@ export function mountExplorer({ model, el }, create) {
     requestAnimationFrame(() => {
       const after = new MessageChannel(); // its message comes after the frame is painted
       after.port1.onmessage = () => {
-        const root = rootOf(el);
-        if (!root) return;
         const ms = Math.round(10 * (performance.now() - began)) / 10;
-        root.dataset.explorer = name;
-        root.dataset.state = JSON.stringify({ ...view, ...state, ms });
-        goLive(root, name);
+        const more = known?.settings === view.settings ? known.state : {};
+        publish({ ...view, ...state, ...more, ms });
       };
       after.port2.postMessage(null);
     });

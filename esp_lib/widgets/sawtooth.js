@@ -3,13 +3,15 @@
 import { axisFor, createChart } from "./front/chart.js";
 import { colorOf } from "./front/colors.js";
 import { mountExplorer } from "./base.js";
-import { describe, measure } from "./front/measure.js";
 import { numberText } from "./front/settings.js";
-import { createSimulator } from "../quadratic/simulator.js";
 import { windows } from "./front/windows.js";
+import { describe } from "./front/words.js";
+import { createSimulator } from "../quadratic/simulator.js";
+import { settled } from "../sawtooth/pattern.js";
 
 const FUNCTIONS = 10000;
 const EPOCHS = 10;
+const ON = 60; // epochs of the run that goes on out of sight; what is said is about its last third
 
 function nameOf(settings, other) {
   const symbol = settings.optimizer === "RMSProp" ? "β" : "β₂";
@@ -30,6 +32,7 @@ function nameOf(settings, other) {
 
 function create(drawing) {
   const request = createSimulator();
+  const requestOn = createSimulator({ outOfSight: true });
   const chart = createChart(drawing, {
     title: "Training loss of the incremental quadratic problem against epochs",
     xLabel: "epoch",
@@ -47,9 +50,17 @@ function create(drawing) {
     return request(list);
   }
 
+  /** What the run does when it goes on; null when overtaken. */
+  async function settle(settings) {
+    const results = await requestOn([{ ...runOf(settings), epochs: ON }]);
+    if (!results) return null;
+    const found = settled(results[0].loss, FUNCTIONS / settings.batch_size);
+    const { drop = null, rise = null, amplitude = null, shape = "none" } = found.tooth ?? {};
+    return { sentence: describe(found), state: { pattern: found.pattern, drop, rise, amplitude, shape } };
+  }
+
   function draw([live, reference], { settings, pinned, hold }) {
     const perEpoch = FUNCTIONS / settings.batch_size;
-    const result = measure(live.loss, perEpoch);
     const curves = [
       {
         ...windows(live.loss, settings.every, perEpoch),
@@ -72,16 +83,11 @@ function create(drawing) {
     const boundaries = Array.from({ length: EPOCHS - 1 }, (_, k) => k + 1);
     chart.draw(curves, { x: [0, EPOCHS], ...axis, boundaries });
     drawing.closest(".esp-explorer")?.setAttribute("data-optimizer", settings.optimizer);
-    const state = {
-      final_loss: result.final,
-      amplitude: result.amplitude,
-      drop: result.drop,
-      shape: result.shape,
-      diverged: result.diverged,
-    };
-    return { sentence: describe(result), state, loss: live.loss };
+    const last = live.loss.subarray(live.loss.length - perEpoch);
+    const final = last.reduce((sum, value) => sum + value, 0) / perEpoch;
+    return { state: { final_loss: Number.isFinite(final) ? final : null }, loss: live.loss };
   }
-  return { compute, draw };
+  return { compute, draw, settle };
 }
 
 export default { render: (context) => mountExplorer(context, create) };

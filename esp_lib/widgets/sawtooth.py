@@ -22,6 +22,8 @@ from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.quadratic.simulation import simulate
 from esp_lib.sampling.orders import ORDERS
 from esp_lib.sawtooth.curve import Curve
+from esp_lib.sawtooth.measurement import Sawtooth
+from esp_lib.sawtooth.pattern import settled
 from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Value
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS = DIM = 10_000
 EPOCHS = 10
+ON = 60  # epochs of the run that goes on; what is said is about its last third
 
 FIELDS: tuple[Field, ...] = (
     Number("beta2", "β₂", 0, 1, step=0.001, highOpen=True, marks=(0.7, 0.78, 0.8, 0.9, 0.999)),
@@ -122,6 +125,15 @@ class SawtoothExplorer(Explorer):
         """The run at the settings in force, computed by `simulate`."""
         return run(self.settings, self.device)
 
+    @property
+    def settled(self) -> tuple[str, Sawtooth]:
+        """What the explorer says: the pattern in a word, and the tooth once the loss has settled.
+
+        Both are of the last third of a run that goes on for 60 epochs, as in the chapters.
+        """
+        word, tooth = settled(run(self.settings, self.device, epochs=ON))
+        return str(word), tooth
+
     def draw_static(self) -> Axes:
         """Training loss against epochs, and the pinned run's."""
         ax = static_axes("epoch", "training loss")
@@ -148,14 +160,17 @@ def color_of(settings: Mapping[str, Any]) -> str:
     return colors.get(settings["beta2"], "purple")
 
 
-def run(settings: Mapping[str, Any], device: str = "cpu") -> Curve:
+def run(
+    settings: Mapping[str, Any], device: str = "cpu", epochs: int = EPOCHS, x0: float = 3.0
+) -> Curve:
     """The problem trained with some settings; their seed makes the problem and the order."""
     return simulate(
         QuadraticProblem.sample(FUNCTIONS, DIM, seed=settings["seed"]),
         optimizer_of(settings),
         order=settings["order"],
-        epochs=EPOCHS,
+        epochs=epochs,
         batch_size=settings["batch_size"],
         seed=settings["seed"],
+        x0=x0,
         device=device,
     )

@@ -5,7 +5,7 @@
 
 import { createChart } from "./front/chart.js";
 import { mountExplorer } from "./base.js";
-import { short } from "./front/measure.js";
+import { short } from "./front/words.js";
 
 const EPOCHS = 8;
 const SIGN = { A: 1, B: -1 };

@@ -24,7 +24,7 @@ from esp_lib.widgets.fields import Choice, Field, Number, Settings
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SKIP = 4  # epochs at the start, where the loss still falls
+SKIP = 4  # epochs from x = 0 until the tooth is settled
 
 FIELDS: tuple[Field, ...] = (
     Choice("order", "Shuffling", ORDERS),
@@ -60,8 +60,8 @@ class WhyExplorer(Explorer):
 
     @property
     def curve(self) -> Curve:
-        """The run at the settings in force, computed by `simulate`."""
-        return sawtooth.run({**sawtooth.DEFAULTS, **self.settings})
+        """The run at the settings in force, from x = 0, near the minima, by `simulate`."""
+        return sawtooth.run({**sawtooth.DEFAULTS, **self.settings}, x0=0.0)
 
     @property
     def loss(self) -> NDArray[np.float64]:

@@ -112,26 +112,3 @@ export function measure(loss, n) {
   const shape = present ? (bent ? curved : "linear") : "none";
   return { diverged, final, drop, rise, amplitude, concavity, shape };
 }
-
-/** Number of digits that a reader needs: 0.325 -> "0.33", 12.34 -> "12", 12345 -> "1.2e+4". */
-export function short(value) {
-  const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e4 || size < 1e-3)) return value.toExponential(1);
-  return Number(value.toPrecision(size >= 1 ? 3 : 2)).toString();
-}
-
-/** One sentence about a measured curve. */
-export function describe(result) {
-  if (result.diverged) {
-    const end = result.final === null ? "not finite" : "above twice that of the first epoch";
-    return `The run diverges: its loss ends ${end}.`;
-  }
-  const end = `The last epoch's mean loss is ${short(result.final)}.`;
-  if (result.shape === "none") return `No sawtooth: no drop at the epoch boundaries stands out from the noise. ${end}`;
-  const rise = { linear: "evenly", concave: "fast, then slower", convex: "slowly, then faster" };
-  return (
-    `Sawtooth: at each epoch boundary the loss drops by ${short(result.drop)}. Within an epoch, ` +
-    `apart from the trend, it rises ${rise[result.shape]} (${result.shape}); the amplitude is ` +
-    `${short(result.amplitude)}. ${end}`
-  );
-}
