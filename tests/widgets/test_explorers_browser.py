@@ -10,8 +10,7 @@ import re
 
 import pytest
 
-from esp_lib import measure
-from esp_lib.widgets import sawtooth
+from esp_lib.widgets import SawtoothExplorer, sawtooth
 from tests.browsing import drawing, explorer, field, state, type_in, wait_for
 
 pytestmark = pytest.mark.browser
@@ -78,10 +77,13 @@ def test_page_shows_the_numbers_of_the_library(open_page, site):
             )
         found = state(page)
         curve = sawtooth.run(found["settings"])
-        expected = measure(curve)
+        word, expected = SawtoothExplorer(**found["settings"]).settled
+        wait_for(page, "sawtooth", "s.pattern")
+        found = state(page)
         assert found["final_loss"] == pytest.approx(curve.by_epoch()[-1].mean(), rel=1e-9)
         assert found["amplitude"] == pytest.approx(float(expected.amplitude), rel=1e-9)
-        assert found["shape"] == expected.shape
+        assert found["drop"] == pytest.approx(float(expected.drop), rel=1e-9)
+        assert (found["pattern"], found["shape"]) == (word, expected.shape)
         assert found["ms"] > 0
 
 
@@ -89,14 +91,14 @@ def test_diverging_run_is_said_and_drawn(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
     type_in(page, "beta2", "0.7")
     wait_for(page, "sawtooth", "s.settings.beta2 === 0.7")
-    assert state(page)["diverged"] is True
+    wait_for(page, "sawtooth", "s.pattern === 'diverges'")
     say = explorer(page).get_by_role("status")
     playwright_api.expect(say).to_contain_text("diverges")
     page = open_page(f"{site}/{PLAY}.html")
     type_in(page, "beta2", "0.7", "why")
     wait_for(page, "why", "s.settings.beta2 === 0.7 && s.diverged")
     say = explorer(page, "why").get_by_role("status")
-    playwright_api.expect(say).to_contain_text("the loss diverges")
+    playwright_api.expect(say).to_contain_text("the run diverges")
 
 
 def test_state_is_of_one_moment(open_page, site):
@@ -287,9 +289,9 @@ def test_result_is_said_in_a_sentence(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
     say = explorer(page).get_by_role("status")
     assert say.get_attribute("aria-live") == "polite"
-    playwright_api.expect(say).to_contain_text("Sawtooth: at each epoch boundary the loss drops by")
+    playwright_api.expect(say).to_contain_text("Sawtooth: once the loss has settled, it drops by")
     field(page, "order").locator("select").select_option(label="fixed")
-    playwright_api.expect(say).to_contain_text("No sawtooth")
+    playwright_api.expect(say).to_contain_text("No tooth")
 
 
 @pytest.mark.parametrize(

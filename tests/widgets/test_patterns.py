@@ -16,7 +16,7 @@ SAID = {"diverges": "The run diverges", "sawtooth": "Sawtooth: ", "staircase": "
 
 
 def shaped(tooth, fall, noise=0.05):
-    """Ten epochs of 100 steps: a rise of `tooth` within each, each lower than the last by `fall`."""
+    """Ten epochs of 100 steps: a rise of `tooth` in each, each lower than the last by `fall`."""
     phase = np.linspace(0, 1, 100, endpoint=False)
     loss = [tooth * phase - fall * epoch for epoch in range(10)]
     return Curve(np.ravel(loss) + 20 + np.random.default_rng(1).normal(0, noise, 1000), 100)
