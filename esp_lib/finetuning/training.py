@@ -26,7 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from esp_lib._device import check_device
 from esp_lib.bert.config import BertConfig
 from esp_lib.bert.model import Bert
-from esp_lib.finetuning.config import FinetuneConfig
+from esp_lib.finetuning.config import EpisodesConfig, FinetuneConfig
 from esp_lib.finetuning.glue import Examples, Task, make_task
 from esp_lib.records.record import RunRecord, made_by
 from esp_lib.sampling.orders import make_order
@@ -240,7 +240,7 @@ def _train_together(
     }
 
 
-def evaluation_steps(config: FinetuneConfig) -> list[int]:
+def evaluation_steps(config: EpisodesConfig) -> list[int]:
     """Updates before each evaluation: at equal distances, the last at the end of the epoch."""
     places = np.linspace(0, config.steps_per_epoch, config.evaluations + 1)[1:]
     within = np.rint(places).astype(int)
@@ -249,7 +249,7 @@ def evaluation_steps(config: FinetuneConfig) -> list[int]:
     return steps
 
 
-def learning_rate(config: FinetuneConfig, step: int) -> float:
+def learning_rate(config: EpisodesConfig, step: int) -> float:
     """The learning rate of a step, counted from 0."""
     if config.schedule == "constant":
         return config.lr

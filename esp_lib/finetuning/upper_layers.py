@@ -97,7 +97,8 @@ def finetune_upper_layers(
     train, valid, digest = prepare(
         config.model, config.task, config.trained, config.examples, config.max_len
     )
-    batches = [valid.take(rows) for rows in valid.lengths.argsort().split(EVALUATION_BATCH)]
+    by_length = torch.split(valid.lengths.argsort(), EVALUATION_BATCH)
+    batches = [valid.take(rows) for rows in by_length]
     encoder = _encoder(config.model)
     seeds = range(config.first_order, config.first_order + config.order_seeds)
     parts = [_episode(config, encoder, train, batches, seed) for seed in seeds]
