@@ -19,8 +19,8 @@ from esp_lib.bert.config import (
     count_parameters,
 )
 from esp_lib.records.record import PROFILES, RunRecord
-from esp_lib.records.store import results_folder
-from esp_lib.records.sweeps import Job, choose, get_records
+from esp_lib.records.store import load, results_folder
+from esp_lib.records.sweeps import Job, choose, get_records, same_config
 
 REDUCTION = (
     " The sizes were chosen so that a run takes about five minutes on one core; of two learning "
@@ -40,6 +40,10 @@ PROBED = (
 # pairs of sentences fit into 90 tokens, where the paper has 1,323 batches of 32 to train on and 147
 # to validate. With 3,200 as many fit as the paper has, within 3 %; `vocabulary-30000` is the other.
 PAPER_VOCABULARY = 3_200
+VOCABULARY = (
+    "The paper's 30,000 sub-words were learned from another text and are not published. Ours are "
+    "as many as it takes to get the paper's number of pairs from WikiText-2."
+)
 PROBE_EPOCHS = {"paper": (6, 10, 15, 28)}  # also in runs that are stopped early
 
 
@@ -141,8 +145,8 @@ def describe(profile: str) -> str:
         f"learning rate {config.lr:g}"
     )
     if profile == "paper":
-        return f"Profile “paper” has the sizes of the paper's BERT-tiny: {facts}."
-    paper = base("paper")
+        return f"Profile “paper” has the sizes of the paper's BERT-tiny: {facts}. {VOCABULARY}"
+    paper = PretrainConfig()
     return (
         f"Profile “{profile}” is a **reduction** of the paper's BERT-tiny: {facts}. The paper has "
         f"{paper.corpus.pairs:,} pairs, {paper.corpus.vocabulary:,} sub-words, "
@@ -251,3 +255,28 @@ def get_runs(
         folder=folder,
         report=report,
     )
+
+
+def on_disk(
+    profile: str, names: Collection[str] | None = None, folder: Path | None = None
+) -> dict[str, list[RunRecord]]:
+    """The records that there are of a profile's runs, by factor, also of runs that were stopped.
+
+    Args:
+        profile: "quick", "cpu" or "paper".
+        names: factors, by default all of the profile.
+        folder: of the records, by default `store.results_folder()`.
+
+    Returns:
+        factor -> its records, one a seed; a factor without a record is left out.
+
+    Raises:
+        ValueError: an unknown factor.
+        DamagedRecord: a record is damaged.
+    """
+    found: dict[str, list[RunRecord]] = {}
+    for job in choose(jobs(profile), names):
+        path = job.path(folder or results_folder())
+        if path.exists() and same_config(record := load(path), job):
+            found.setdefault(job.name, []).append(record)
+    return found

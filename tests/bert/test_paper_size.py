@@ -1,0 +1,104 @@
+"""Runs at the paper's size against the published curves: what is drawn, what is measured."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+from esp_lib import published
+from esp_lib.bert import ablations, paper_size
+from esp_lib.records.record import RunRecord, config_key
+from esp_lib.records.store import save
+
+STEPS = 200  # an epoch
+EVERY = published.BERT_TINY_EVERY
+
+
+def record(epochs=4, planned=6, drop=0.3, noise=0.0, seed=0):
+    """A run whose loss drops by `drop` at each boundary and climbs by half of it."""
+    random = np.random.default_rng(seed)
+    phase = np.tile((np.arange(STEPS) + 0.5) / STEPS, epochs)
+    epoch = np.repeat(np.arange(epochs), STEPS)
+    loss = 5 - drop / 2 * epoch + drop / 2 * phase + noise * random.normal(size=phase.size)
+    at = np.arange(EVERY, epochs * STEPS + 1, EVERY)
+    level = np.linspace(4, 3, at.size, dtype=np.float32)
+    checks = {name: level for name in paper_size.SERIES.values() if name.startswith("valid")}
+    return RunRecord(
+        name="baseline", profile="paper", seed=0,
+        config={"epochs": planned, "steps_per_epoch": STEPS},
+        arrays={"mlm_loss": loss.astype(np.float32), "nsp_loss": loss.astype(np.float32),
+                "valid_step": at.astype(np.int32), **checks},
+        made={}, status="finished" if epochs == planned else "stopped",
+    )  # fmt: skip
+
+
+def test_how_much_of_a_run_there_is():
+    assert paper_size.complete_epochs(record()) == 4
+    assert paper_size.how_far([record()]) == "the first 4 of 6 epochs"
+    assert paper_size.how_far([record(epochs=6)]) == "6 epochs"
+
+
+def test_curves_are_smoothed_as_the_published_script_does():
+    """Means over 50 steps, then 0.75 of each plus 0.25 of the smoothed one before."""
+    run = record(noise=0.2)
+    drawn = paper_size.ours(run, "mlm_train_loss")
+    means = run.arrays["mlm_loss"].astype(float).reshape(-1, EVERY).mean(axis=1)
+    wanted = [means[0]]
+    for value in means[1:]:
+        wanted.append(0.75 * value + 0.25 * wanted[-1])
+    np.testing.assert_allclose(drawn.value, wanted, rtol=1e-12)
+    np.testing.assert_array_equal(drawn.step, np.arange(1, len(means) + 1) * EVERY)
+    checked = paper_size.ours(run, "mlm_val_acc")
+    np.testing.assert_array_equal(checked.step, run.arrays["valid_step"])
+
+
+def test_the_drop_is_measured_like_the_published_one():
+    long = record(epochs=4)
+    found = paper_size.ours(long, "mlm_train_loss").tooth()
+    assert found.drops.shape == (3,)
+    assert 0.2 < found.drops.mean() <= 0.3  # smoothing takes some of it
+    theirs = paper_size.theirs("mlm_train_loss")
+    assert theirs.tooth().drops.shape == (29,)
+    assert paper_size.theirs("mlm_train_loss").until(5).epoch.max() <= 5
+
+
+@pytest.mark.parametrize("series", list(paper_size.SERIES))
+def test_each_published_curve_has_ours_beside_it(series):
+    ax = paper_size.beside_published(record(), "(a)", [(series, "training", "#0b62a8")], "nats")
+    mine, theirs = (line for line in ax.get_lines() if len(line.get_xdata()) > 2)
+    assert mine.get_label() == "training"
+    assert theirs.get_label() == "training, paper"
+    assert max(mine.get_xdata()) == 4
+    assert max(theirs.get_xdata()) <= 4
+    assert ax.get_xlim() == (0, 4)
+
+
+def test_drops_of_runs_and_of_the_paper_in_one_panel():
+    ax = paper_size.drop_by_drop(
+        [(record(), "β₂ = 0.999", "#0b62a8"), (record(drop=0.5), "β₂ = 0.8", "#09765a")], "(d)"
+    )
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert len(lines["paper"].get_xdata()) == 3
+    assert np.mean(lines["β₂ = 0.8"].get_ydata()) > np.mean(lines["β₂ = 0.999"].get_ydata())
+
+
+def test_records_are_found_however_few_there_are(tmp_path):
+    assert ablations.on_disk("paper", folder=tmp_path) == {}
+    job = ablations.jobs("paper")[0]
+    part = RunRecord(
+        name=job.name, profile="paper", seed=job.seed, config=asdict(job.config),
+        arrays={"mlm_loss": np.zeros(1323, np.float32)}, made={}, status="stopped",
+    )  # fmt: skip
+    save(part, tmp_path)
+    found = ablations.on_disk("paper", folder=tmp_path)
+    assert list(found) == ["baseline"]
+    assert found["baseline"][0].status == "stopped"
+    other = RunRecord(
+        name="beta2-0.8", profile="paper", seed=0, config={"epochs": 1}, arrays={}, made={},
+        status="finished",
+    )  # fmt: skip
+    assert config_key(other.config) != config_key(asdict(job.config))
+    save(other, tmp_path)  # of other settings
+    assert list(ablations.on_disk("paper", folder=tmp_path)) == ["baseline"]
+    with pytest.raises(ValueError, match="names must be one of"):
+        ablations.on_disk("paper", ["unknown"], tmp_path)
