@@ -238,7 +238,7 @@ def alter(folder, module, before, after):
 
 
 def test_two_runs_are_identical_and_a_changed_constant_changes_those_that_use_it(tmp_path):
-    """Chapter 2 measures recorded runs: it uses `sawtooth.py`, and no update rule."""
+    """Chapter 2 measures recorded runs: it uses `sawtooth/`, and no update rule."""
     chapter = "02_phenomenon"
     first, second = (run_chapter(chapter, tmp_path / f"run{i}", ROOT) for i in (1, 2))
     assert len(first.claims) > 5
@@ -246,10 +246,13 @@ def test_two_runs_are_identical_and_a_changed_constant_changes_those_that_use_it
     assert first.fingerprint == second.fingerprint
     assert first.made["date"] != second.made["date"]
     other_rule = alter(
-        tmp_path / "rule", "optimizers.py", "eps: Hyper = 1e-10", "eps: Hyper = 1e-9"
+        tmp_path / "rule", "optimizers/adaptive.py", "eps: Hyper = 1e-10", "eps: Hyper = 1e-9"
     )
     assert run_chapter(chapter, tmp_path / "run3", other_rule).fingerprint == first.fingerprint
     other_tooth = alter(
-        tmp_path / "tooth", "sawtooth.py", "BEND_WEIGHT = 2 / 15", "BEND_WEIGHT = 3 / 15"
+        tmp_path / "tooth",
+        "sawtooth/measurement.py",
+        "BEND_WEIGHT = 2 / 15",
+        "BEND_WEIGHT = 3 / 15",
     )
     assert run_chapter(chapter, tmp_path / "run4", other_tooth).fingerprint != first.fingerprint
