@@ -8,9 +8,9 @@ states what it finds through `chapter.claim(...)`, and closes with `chapter.clai
 import html
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import InitVar, asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,10 +19,6 @@ from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
 from esp_lib.notebook.page import Page, folded_page
 from esp_lib.notebook.parameters import SCHEMAS, check_parameters
-
-if TYPE_CHECKING:
-    pass
-
 
 SAME_NUMBERS = ("device", "train", "workers")  # parameters of how a chapter is run
 
@@ -60,13 +56,13 @@ class Chapter:
     """
 
     name: str
-    namespace: Mapping[str, Any]
+    namespace: InitVar[Mapping[str, Any]]
     parameters: dict[str, Any] = field(init=False)
     stated: list[Claim] = field(init=False, default_factory=list)
     started: float = field(init=False, default_factory=time.perf_counter)
 
-    def __post_init__(self) -> None:
-        self.parameters = check_parameters(SCHEMAS[self.name], self.namespace)
+    def __post_init__(self, namespace: Mapping[str, Any]) -> None:
+        self.parameters = check_parameters(SCHEMAS[self.name], namespace)
 
     def claim(
         self,
