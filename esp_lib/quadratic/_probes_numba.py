@@ -76,8 +76,8 @@ def _probe_block(
         tape.loss[t] += total
         record, state = slots.record[t], slots.state[t]
         if record >= 0 or state >= 0:
-            x_before[:] = x
-            s_before[:] = s
+            for d in range(lanes):  # assigning slices would take 3 s longer to compile
+                x_before[d], s_before[d] = x[d], s[d]
         for d in range(lanes):
             m[d] *= rule.decay1
             s[d] *= decay_s

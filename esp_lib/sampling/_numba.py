@@ -33,8 +33,11 @@ def _word_rows(key, rows, columns):
                 a = np.uint64(w0[j]) + b
                 w0[j] = a + k0
                 w1[j] = (((b << left) | (b >> right)) ^ a) + k1
-        out[row, ::2] = w0
-        out[row, 1::2] = w1[: columns // 2]
+        for j in range(columns // 2):  # assigning slices would take 4 s longer to compile
+            out[row, 2 * j] = w0[j]
+            out[row, 2 * j + 1] = w1[j]
+        if columns % 2:
+            out[row, columns - 1] = w0[columns // 2]
     return out
 
 
@@ -56,12 +59,14 @@ def _shuffle_rows(words, n):
     rows, k = words.shape
     out = np.empty((rows, k), np.int32)
     target = np.empty(k, np.int64)
-    pool = np.arange(n).astype(np.int32)
+    pool = np.empty(n, np.int32)
+    for j in range(n):
+        pool[j] = j
     for r in range(rows):
         for j in range(k):
             target[j] = j + ((np.uint64(words[r, j]) * np.uint64(n - j)) >> np.uint64(32))
             pool[j], pool[target[j]] = pool[target[j]], pool[j]
-        out[r] = pool[:k]
+            out[r, j] = pool[j]
         for j in range(k - 1, -1, -1):  # undo, so that each row starts from 0 … n - 1
             pool[j], pool[target[j]] = pool[target[j]], pool[j]
     return out
