@@ -23,7 +23,13 @@ from sphinx.util.docutils import SphinxDirective
 
 from esp_lib.notebook.ledger import Figure, Ledger, book_fingerprint, read_notebook
 
-STATES = {"holds": "hold", "refuted": "are known to be refuted", "fails": "fail"}
+STATES = {
+    "holds": "hold",
+    "refuted": "are known to be refuted",
+    "not reproduced": "are not reproduced at our size",
+    "not testable": "cannot be tested here",
+    "fails": "fail",
+}
 SHORT = 16  # characters of a fingerprint that tables show
 
 Link = Callable[[str], str]  # (page, or page#anchor) -> address relative to the page of claims
@@ -140,10 +146,10 @@ def overview(env: BuildEnvironment, ledgers: Mapping[str, Ledger | None], link: 
 
 def verdict(states: Sequence[str]) -> str:
     """How many claims hold, as their chapter counts them, and what became of the others."""
-    refuted, failed = states.count("refuted"), states.count("fails")
-    text = f"{states.count('holds')} of {len(states)} hold"
-    text += f", {refuted} known to be refuted" if refuted else ""
-    return text + (f", {failed} failed" if failed else "")
+    others = {"refuted": "refuted", "not reproduced": "not reproduced",
+              "not testable": "not testable", "fails": "failed"}  # fmt: skip
+    counts = [f"{states.count(state)} {word}" for state, word in others.items() if state in states]
+    return ", ".join([f"{states.count('holds')} of {len(states)} hold", *counts])
 
 
 def tables(chapter: str, ledger: Ledger, link: Link) -> str:

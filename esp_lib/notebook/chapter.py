@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from esp_lib._checks import choice
 from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
 from esp_lib.notebook.page import Page, folded_page
 from esp_lib.notebook.parameters import SCHEMAS, check_parameters
 
+KNOWN = ("refuted", "not reproduced", "not testable")  # of a claim that does not hold
 SAME_NUMBERS = ("device", "train", "workers")  # parameters of how a chapter is run
 
 
@@ -33,14 +35,14 @@ class Claim:
     tolerance: str
     holds: bool
     values: tuple[float, ...] = ()  # the numbers behind `measured`, with all their digits
-    refuted: bool = False  # the chapter says that it does not hold, and why
+    known: str = ""  # one of `KNOWN` where the chapter says that it does not hold, and why
 
     @property
     def state(self) -> str:
-        """Is it as the chapter says? "holds", "refuted" (as is known), or "fails"."""
-        if self.holds != self.refuted:
-            return "holds" if self.holds else "refuted"
-        return "fails"
+        """Is it as the chapter says? "holds", one of `KNOWN`, or "fails"."""
+        if self.holds == bool(self.known):
+            return "fails"
+        return self.known or "holds"
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Chapter:
         tolerance: str,
         holds: bool,
         values: ArrayLike | Sequence[ArrayLike] = (),
-        refuted: bool = False,
+        known: str = "",
     ) -> None:
         """Assert a statement; it is reported, held or not, by `claims`.
 
@@ -84,18 +86,19 @@ class Chapter:
             tolerance: what would count as holding.
             holds: whether it does.
             values: the numbers behind `measured`, unrounded: the book's fingerprint holds them.
-            refuted: a statement of the paper's that is known not to hold, as the chapter explains;
-                it fails if it holds.
+            known: for a statement that is known not to hold, as the chapter explains: "refuted"
+                where its source's own conditions hold, "not reproduced" where the network is of
+                another size, "not testable" where nothing here can decide. It fails if it holds.
 
         Raises:
-            ValueError: the name is taken.
+            ValueError: the name is taken, or `known` is none of `KNOWN`.
         """
         if name in [claim.name for claim in self.stated]:
             raise ValueError(f"name must be new in {self.name}, got {name!r} again")
+        if known:
+            choice("known", known, KNOWN)
         numbers = _numbers(values)
-        self.stated.append(
-            Claim(name, statement, measured, tolerance, bool(holds), numbers, refuted)
-        )
+        self.stated.append(Claim(name, statement, measured, tolerance, bool(holds), numbers, known))
 
     def claims(self) -> Page:
         """The table of all claims so far."""

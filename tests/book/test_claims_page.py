@@ -124,8 +124,9 @@ def downloads(monkeypatch):
 
 @pytest.mark.parametrize(("states", "text"), [
     (["holds"] * 2, "2 of 2 hold"),
-    (["holds", "refuted", "holds"], "2 of 3 hold, 1 known to be refuted"),
-    (["fails", "refuted"], "0 of 2 hold, 1 known to be refuted, 1 failed"),
+    (["holds", "refuted", "holds"], "2 of 3 hold, 1 refuted"),
+    (["not testable", "not reproduced"], "0 of 2 hold, 1 not reproduced, 1 not testable"),
+    (["fails", "refuted"], "0 of 2 hold, 1 refuted, 1 failed"),
 ])  # fmt: skip
 def test_held_refuted_and_failed_claims_are_counted_apart(downloads, states, text):
     import esp_claims
