@@ -56,7 +56,7 @@ def around_own_visit(loss: ArrayLike) -> tuple[NDArray[np.int64], Array]:
     Raises:
         ValueError: the last two axes differ in length.
     """
-    values = np.asarray(loss, dtype=np.float64)
+    values = _checks.numbers("loss", loss)
     if values.ndim < 2 or values.shape[-1] != values.shape[-2]:
         raise ValueError(f"loss must be (..., steps, batches), as many of each, got {values.shape}")
     steps = values.shape[-1]
@@ -68,10 +68,17 @@ def around_own_visit(loss: ArrayLike) -> tuple[NDArray[np.int64], Array]:
 
 
 def batch_gradient(problem: QuadraticProblem, functions: ArrayLike, x: ArrayLike) -> Array:
-    """Gradient at x of the mean loss of some functions: (dim,)."""
-    i = np.asarray(functions)
+    """Gradient at x, (dim,), of the mean loss of some functions, integers (n,): (dim,)."""
+    _checks.instance("problem", problem, QuadraticProblem)
+    allowed = f"integers (n,) from 0 to {problem.num_functions - 1}"
+    i = _checks.integers("functions", functions, allowed)
+    if i.ndim != 1 or i.size == 0 or i.min() < 0 or i.max() >= problem.num_functions:
+        raise ValueError(f"functions must be {allowed}, got {_checks.shown(functions)}")
+    point = _checks.real("x", x)
+    if point.shape != (problem.dim,):
+        raise ValueError(f"x must have shape ({problem.dim},), got {point.shape}")
     d = problem.coordinate[i]
-    slopes = 2 * problem.a[i] * (np.asarray(x)[d] - problem.c[i])
+    slopes = 2 * problem.a[i] * (point[d] - problem.c[i])
     summed = np.bincount(d, weights=slopes / i.size, minlength=problem.dim)
     return summed.astype(np.float64)
 

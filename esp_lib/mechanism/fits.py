@@ -52,6 +52,8 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
     """
     from scipy.optimize import curve_fit
 
+    if not callable(model):
+        raise ValueError(f"model must be a function, got {_checks.shown(model)}")
     at = _checks.real("t", t)
     y = np.atleast_2d(_checks.real("runs", runs))
     first = _checks.real("start", start)
@@ -60,6 +62,10 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
             f"runs must be (runs, points) or (points,) with as many points as t, more than the "
             f"{first.size} parameters, got {y.shape} and t {at.shape}"
         )
+    try:
+        model(at, *np.atleast_1d(first))
+    except TypeError as error:
+        raise ValueError(f"start must have the parameters of model: {error}") from None
     mean = y.mean(axis=0)
     n = y.shape[0]
     try:

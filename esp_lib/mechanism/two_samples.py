@@ -27,10 +27,13 @@ def alternate(
     Raises:
         ValueError: a letter that is neither A nor B, or a momentum outside [0, 1).
     """
-    if not sequence or set(sequence) - set("AB"):
-        raise ValueError(f"sequence must be made of the letters A and B, got {sequence!r}")
-    _checks.real("momentum", momentum, low=0.0, high=1.0, high_open=True)
-    x, m = float(x0), 0.0
+    if not isinstance(sequence, str) or not sequence or set(sequence) - set("AB"):
+        raise ValueError(
+            f"sequence must be made of the letters A and B, got {_checks.shown(sequence)}"
+        )
+    momentum = _checks.scalar("momentum", momentum, low=0.0, high=1.0, high_open=True)
+    lr = _checks.scalar("lr", lr)
+    x, m = _checks.scalar("x0", x0), 0.0
     xs, losses = [], []
     for sample in sequence:
         g = 1.0 if sample == "A" else -1.0
@@ -48,6 +51,8 @@ def steady_swing(run_length: int, momentum: float, lr: float = 1.0) -> float:
     k = 1 … run_length; x turns around where m changes its sign.
     """
     n = _checks.integer("run_length", run_length, low=1)
+    momentum = _checks.scalar("momentum", momentum, low=0.0, high=1.0, high_open=True)
+    lr = _checks.scalar("lr", lr)
     k = np.arange(1, n + 1)
     m = (1 - 2 * momentum**k / (1 + momentum**n)) / (1 - momentum)
     path = np.cumsum(np.concatenate([m, -m]))

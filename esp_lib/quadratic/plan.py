@@ -58,6 +58,7 @@ def make_plan(
     Raises:
         ValueError: an argument out of its range, or shapes that don't broadcast.
     """
+    _checks.instance("problem", problem, QuadraticProblem)
     epochs = _checks.integer("epochs", epochs, low=1)
     batch_size = check_batch_size(batch_size, problem.num_functions)
     seeds = _checks.seeds("seed", seed)

@@ -61,17 +61,14 @@ class Probes:
     def __post_init__(self) -> None:
         for name in ("epochs", "batches", "states"):
             numbers = getattr(self, name)
-            if isinstance(numbers, str) or not isinstance(numbers, Iterable):
-                raise ValueError(f"{name} must be a tuple of integers, got {numbers!r}")
-            checked = tuple(_checks.integer(name, number, low=0) for number in numbers)
+            entries = _checks.several(name, numbers, "integers")
+            checked = tuple(_checks.integer(name, number, low=0) for number in entries)
             if len(set(checked)) < len(checked):
                 raise ValueError(f"{name} must be distinct, got {checked}")
             object.__setattr__(self, name, checked)
         for name, allowed in (("norms", NORMS), ("products", PRODUCTS)):
-            if isinstance(getattr(self, name), str):
-                raise ValueError(f"{name} must be a tuple of names, got {getattr(self, name)!r}")
-            for word in getattr(self, name):
-                _checks.choice(name, word, allowed)
+            words = _checks.several(name, getattr(self, name), "names")
+            object.__setattr__(self, name, tuple(_checks.choice(name, w, allowed) for w in words))
         watches = self.batches and (self.products or self.batch_loss)
         if (self.products or self.batch_loss) and not self.batches:
             raise ValueError("batches must name a watched batch for products or batch_loss, got ()")
@@ -145,6 +142,9 @@ def probe(
         >>> record.norm["g"].shape, record.product["m"].shape
         ((2, 10), (2, 10, 1))
     """
+    _checks.instance("problem", problem, QuadraticProblem)
+    _checks.instance("optimizer", optimizer, Optimizer)
+    _checks.instance("probes", probes, Probes)
     per_epoch = problem.num_functions // check_batch_size(batch_size, problem.num_functions)
     from esp_lib.quadratic._probes_numba import (  # compiled; loaded when first needed
         Slots,

@@ -44,11 +44,12 @@ class QuadraticProblem:
 
     def __post_init__(self) -> None:
         _checks.integer("dim", self.dim, low=1)
+        whole = f"integers from 0 to dim - 1 = {self.dim - 1}"
         values = {
             "a": _checks.real("a", self.a, low=0.0, low_open=True),
             "b": _checks.real("b", self.b),
             "c": _checks.real("c", self.c),
-            "coordinate": np.array(self.coordinate),
+            "coordinate": _checks.integers("coordinate", self.coordinate, whole).copy(),
         }
         shapes = {array.shape for array in values.values()}
         if len(shapes) > 1 or values["a"].ndim == 0 or values["a"].size == 0:
@@ -57,11 +58,8 @@ class QuadraticProblem:
                 f"a, b, c and coordinate must have one shape (..., num_functions), got {given}"
             )
         d = values["coordinate"]
-        if d.dtype.kind not in "iu" or d.min() < 0 or d.max() >= self.dim:
-            raise ValueError(
-                f"coordinate must be integers from 0 to dim - 1 = {self.dim - 1}, "
-                f"got {d.dtype} from {d.min()} to {d.max()}"
-            )
+        if d.min() < 0 or d.max() >= self.dim:
+            raise ValueError(f"coordinate must be {whole}, got {d.min()} to {d.max()}")
         for name, array in values.items():
             object.__setattr__(self, name, array)
 
@@ -90,7 +88,7 @@ class QuadraticProblem:
             drawn.append((*ab, uniform(wc, -1.0, 1.0), below(wd, dim)))
         shape = (*seeds.shape, num_functions)
         if not drawn:
-            raise ValueError(f"seed must be one seed or more, got {seed!r}")
+            raise ValueError(f"seed must be one seed or more, got {_checks.shown(seed)}")
         a, b, c, d = (np.stack(part).reshape(shape) for part in zip(*drawn, strict=True))
         return cls(a, b, c, d, dim)
 

@@ -102,6 +102,8 @@ def make_curve(
 
 def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], Array]:
     """What runs a plan on `device` and returns the losses (runs, steps)."""
+    _checks.instance("optimizer", optimizer, Optimizer)
+    _checks.instance("device", device, str)
     _checks.choice("dtype", dtype, ("float64", "float32"))
     if device == "cpu" and dtype != "float64":
         raise ValueError(f'dtype must be "float64" where device is "cpu", got {dtype!r}')

@@ -41,7 +41,7 @@ def make_order(
     num_functions = _checks.integer("num_functions", num_functions, low=1)
     epochs = _checks.integer("epochs", epochs, low=1)
     batch_size = check_batch_size(batch_size, num_functions)
-    (seed,) = _checks.seeds("seed", [seed])
+    _checks.integer("seed", seed, low=0, high=_checks.SEED_LIMIT - 1)
     forward = np.arange(num_functions, dtype=np.int32)
     if kind == "fixed":
         return np.tile(forward, (epochs, 1))
@@ -104,16 +104,15 @@ def check_batch_size(batch_size: int, num_functions: int) -> int:
 
 def check_order(order: ArrayLike, *, num_functions: int, epochs: int) -> Order:
     """An order as int32 (epochs, num_functions) whose rows are permutations; else ValueError."""
-    try:
-        table = np.asarray(order)
-    except ValueError:  # rows of different lengths
-        table = np.empty(0)
-    if table.dtype.kind not in "iu" or table.shape != (epochs, num_functions):
-        raise ValueError(
-            f"order must be one of {', '.join(map(repr, ORDERS))} or an integer array of shape "
-            f"(epochs, num_functions) = ({epochs}, {num_functions}), "
-            f"got {table.dtype} of shape {table.shape}"
-        )
+    epochs = _checks.integer("epochs", epochs, low=1)
+    num_functions = _checks.integer("num_functions", num_functions, low=1)
+    allowed = (
+        f"one of {', '.join(map(repr, ORDERS))} or an integer array of shape "
+        f"(epochs, num_functions) = ({epochs}, {num_functions})"
+    )
+    table = _checks.integers("order", order, allowed)
+    if table.shape != (epochs, num_functions):
+        raise ValueError(f"order must be {allowed}, got {table.dtype} of shape {table.shape}")
     for epoch, row in enumerate(np.sort(table, axis=1)):
         if not np.array_equal(row, np.arange(num_functions)):
             missed = np.setdiff1d(np.arange(num_functions), row)

@@ -20,11 +20,12 @@ class Curve:
 
     Attributes:
         loss: (..., steps) float64, in nats or the problem's own unit; not finite after divergence.
+            NaN is a gap, and so is an entry that was masked.
         steps_per_epoch: steps in one epoch.
         source: what the numbers came from: settings, seeds, devices, versions.
 
     Raises:
-        ValueError: no loss, or `steps_per_epoch` below 1.
+        ValueError: no loss, entries that are no real numbers, or `steps_per_epoch` below 1.
     """
 
     loss: NDArray[np.float64]
@@ -32,13 +33,15 @@ class Curve:
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        loss = np.ma.filled(np.ma.asarray(self.loss).astype(np.float64), np.nan)
+        loss = _checks.numbers("loss", self.loss, gaps=True)
         if loss.ndim == 0 or loss.shape[-1] == 0:
             raise ValueError(
-                f"loss must have at least one step on its last axis, got {self.loss!r}"
+                f"loss must have at least one step on its last axis, got {_checks.shown(self.loss)}"
             )
+        steps_per_epoch = _checks.integer("steps_per_epoch", self.steps_per_epoch, low=1)
+        _checks.instance("source", self.source, Mapping)
         object.__setattr__(self, "loss", loss)
-        _checks.integer("steps_per_epoch", self.steps_per_epoch, low=1)
+        object.__setattr__(self, "steps_per_epoch", steps_per_epoch)
 
     @property
     def steps(self) -> int:
@@ -98,6 +101,8 @@ class Curve:
 def as_curve(loss: "Curve | ArrayLike", steps_per_epoch: int | None = None) -> Curve:
     """A curve from a curve or from an array and its steps per epoch; else ValueError."""
     if isinstance(loss, Curve):
+        if steps_per_epoch is not None:
+            _checks.integer("steps_per_epoch", steps_per_epoch, low=1)
         if steps_per_epoch not in (None, loss.steps_per_epoch):
             raise ValueError(
                 f"steps_per_epoch must be left out for a Curve or be its own, "
@@ -106,4 +111,4 @@ def as_curve(loss: "Curve | ArrayLike", steps_per_epoch: int | None = None) -> C
         return loss
     if steps_per_epoch is None:
         raise ValueError("steps_per_epoch must be given with an array of losses, got None")
-    return Curve(np.asarray(loss, dtype=np.float64), steps_per_epoch)
+    return Curve(loss, steps_per_epoch)  # type: ignore[arg-type]  # it becomes an array there

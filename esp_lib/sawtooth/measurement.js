@@ -8,6 +8,7 @@ import { average, rint, total, totalOf } from "./sums.js";
 export const TOOTH_LEVEL = 0.01; // below this p-value a tooth is called present
 const LEAST = 1e-300; // a p-value below it counts as 0
 const LINE_POINTS = 3; // points an epoch needs for a line and its scatter
+const FINEST = 10_000; // bins of a profile, unless there are more points
 const BEND_POINTS = 6; // points an epoch needs for its parabola to be used
 
 /** Points by epoch: y (0 where missing), mask and phase, each epochs x slots. */
@@ -224,7 +225,7 @@ export function measureTooth(loss, stepsPerEpoch, { steps, skip, folding = true 
   };
   if (!folding) return measured;
 
-  const bins = Math.max(1, rint(stepsPerEpoch));
+  const bins = Math.max(1, Math.min(rint(stepsPerEpoch), Math.max(loss.length, FINEST)));
   const profile = foldedTooth(fold, lines, rise - drop, bins);
   const edge = Math.max(1, Math.floor(bins / 10));
   const filled = profile.filter(Number.isFinite);

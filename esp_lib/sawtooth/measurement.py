@@ -19,6 +19,7 @@ independent from point to point the test keeps its level; with strongly smoothed
 of neighbours 0.9 and more) it is somewhat too ready to find a tooth.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -41,6 +42,8 @@ BEND_WEIGHT = 2 / 15  # of the difference in bend, cancels the third derivative 
 DOUBT = 0.25  # share of that correction which counts as error: higher derivatives remain
 LEVEL = 0.01  # below this p-value a tooth is called present
 LEAST = 1e-300  # a p-value below it counts as 0
+FINEST = 10_000  # bins of a profile, unless there are more points
+SPARSE = 64  # places that points arranged by epoch may take, for each of them
 BENT = 0.1  # a rise whose middle is further than this from its chord, in amplitudes, is not linear
 
 
@@ -64,7 +67,7 @@ class Sawtooth:
     p_value: Any  # of the one-sided test that there is no drop
     concavity: Any  # height of the middle of the tooth above its chord, in amplitudes
     shape: Any  # "linear", "concave", "convex" or "none"
-    profile: Array  # (..., bins) the tooth, mean zero
+    profile: Array  # (..., bins) the tooth, mean zero; a bin a window of an epoch, see `_bins`
     phase: Array  # (bins,) where in the epoch each bin of the profile lies, 0 to 1
     drops: Array  # (..., boundaries) the drop at each boundary
     boundaries: NDArray[np.int64]  # (boundaries,) epochs completed at each boundary
@@ -109,7 +112,7 @@ def measure(
     1 % level in more than 99 of 100 runs of ten epochs; with fewer points it takes more epochs.
 
     Args:
-        loss: a `Curve`, or losses (..., points). Points that are not finite are left out.
+        loss: a `Curve`, or losses (..., points). Points that are masked or not finite are left out.
         steps_per_epoch: steps in an epoch; needed with an array.
         steps: (points,) the step, counted from 1, at which each point was logged, increasing; by
             default 1, 2, 3, …. Steps may be missing.
@@ -121,7 +124,8 @@ def measure(
         A `Sawtooth`, its fields shaped like the leading axes of `loss`.
 
     Raises:
-        ValueError: no or wrong steps per epoch, steps that don't fit the losses or don't increase.
+        ValueError: no or wrong steps per epoch, steps that don't fit the losses, don't increase or
+            leave nearly all epochs empty.
 
     Example:
         >>> import numpy as np
@@ -137,16 +141,16 @@ def measure(
     whole = int(np.ceil(at[-1] / curve.steps_per_epoch))
     if skip_epochs is None:
         skip_epochs = 1 if whole >= 5 else 0
-    skip_epochs = _checks.integer("skip_epochs", skip_epochs, low=0)
+    skip_epochs = min(_checks.integer("skip_epochs", skip_epochs, low=0), whole)
 
     # In units of each run's largest loss, so that squares neither overflow nor vanish.
-    runs = curve.loss.reshape(-1, curve.steps)
+    runs = curve.loss.reshape(math.prod(shape), curve.steps)
     unit = np.abs(np.where(np.isfinite(runs), runs, 0.0)).max(axis=1, initial=0.0)
     unit[unit == 0] = 1.0
     fold = _fold(runs / unit[:, None], at, curve.steps_per_epoch, window, skip_epochs)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         lines = _fit_lines(fold)
-        fields = _summarize(fold, lines, max(1, round(curve.steps_per_epoch / window)))
+        fields = _summarize(fold, lines, _bins(curve, window))
         for name in LOSSES:
             fields[name] = (fields[name].T * unit).T
 
@@ -163,10 +167,15 @@ def measure(
     )
 
 
+def _bins(curve: Curve, window: int) -> int:
+    """One for each window of an epoch, or in a long epoch as many as there can be points in it."""
+    return max(1, min(round(curve.steps_per_epoch / window), max(curve.steps, FINEST)))
+
+
 def _check_steps(steps: ArrayLike | None, points: int) -> Array:
     if steps is None:
         return np.arange(1.0, points + 1)
-    at = _checks.real("steps", steps, low=1)
+    at = _checks.real("steps", steps, low=1, high=_checks.LARGEST)
     if at.shape != (points,) or (np.diff(at) <= 0).any():
         raise ValueError(
             f"steps must be {points} increasing step numbers, one for each loss, "
@@ -184,6 +193,11 @@ def _fold(loss: Array, at: Array, steps_per_epoch: int, window: int, skip: int) 
     row = epoch - skip
     slot = np.arange(row.size) - np.searchsorted(row, row)
     slots = int(slot.max()) + 1 if slot.size else 0
+    if epochs * slots > max(SPARSE * at.size, 2**20):
+        raise ValueError(
+            f"steps must have points in most epochs, got {at.size} points in {epochs} epochs, up "
+            f"to {slots} in one"
+        )
     y = np.full((loss.shape[0], epochs, slots), np.nan)
     phase = np.zeros((epochs, slots))
     y[:, row, slot] = loss
@@ -301,11 +315,13 @@ def _profile(fold: Fold, usable: NDArray[np.bool_], trend: Array, bins: int) -> 
     level = np.where(mask, fold.y, 0.0).sum(axis=2, keepdims=True) / n
     center = np.where(mask, fold.phase, 0.0).sum(axis=2, keepdims=True) / n
     flat = np.where(mask, fold.y - level - trend[:, None, None] * (fold.phase - center), 0.0)
-    which = np.minimum((fold.phase * bins).astype(int), bins - 1)  # (epochs, slots)
+    which = np.minimum((fold.phase * bins).astype(int), bins - 1).ravel()  # (epochs * slots,)
+    flat, mask = (values.reshape(len(values), which.size) for values in (flat, mask))
     sums = np.zeros((fold.y.shape[0], bins))
     counts = np.zeros((fold.y.shape[0], bins))
-    for b in range(bins):
-        here = which == b
+    sort = np.argsort(which, kind="stable")
+    for here in np.split(sort, np.flatnonzero(np.diff(which[sort])) + 1) if sort.size else ():
+        b = which[here[0]]
         sums[:, b] = flat[:, here].sum(axis=1)
         counts[:, b] = mask[:, here].sum(axis=1)
     return (np.arange(bins) + 0.5) / bins, sums / counts

@@ -109,6 +109,7 @@ def predict(
         >>> predict(Adam(lr=0.06, beta2=[0.999, 0.8]), epochs=3, points=64).loss.shape
         (2, 300)
     """
+    _checks.instance("optimizer", optimizer, Optimizer)
     _checks.choice("order", order, ORDERS)
     epochs = _checks.integer("epochs", epochs, low=1)
     num_functions = _checks.integer("num_functions", num_functions, low=1)
@@ -272,9 +273,8 @@ def _sizes(groups: Iterable[int] | None, num_functions: int) -> list[int]:
     """The classes to count, largest k checked against `num_functions`."""
     if groups is None:
         return list(range(1, min(MOST_GROUPS, num_functions) + 1))
-    if not isinstance(groups, Iterable):
-        raise ValueError(f"groups must be several integers, got {groups!r}")
-    sizes = [_checks.integer("groups", k, low=1, high=num_functions) for k in groups]
+    entries = _checks.several("groups", groups, "integers")
+    sizes = [_checks.integer("groups", k, low=1, high=num_functions) for k in entries]
     if len(set(sizes)) < len(sizes):
         raise ValueError(f"groups must name each size once, got {sizes}")
     return sizes

@@ -96,15 +96,10 @@ def observed_staleness(order: ArrayLike, batch_size: int) -> NDArray[np.int64]:
         ValueError: not a table, an empty one, an entry outside 0 … num_functions - 1, or a batch
             size that does not divide the width.
     """
-    try:
-        table = np.asarray(order)
-    except ValueError:  # rows of different lengths
-        raise ValueError(f"order must be a table (epochs, num_functions), got {order!r}") from None
-    if table.ndim != 2 or table.size == 0 or table.dtype.kind not in "iu":
-        raise ValueError(
-            "order must be a table of integers (epochs, num_functions) with at least one entry, "
-            f"got {table.dtype} {table.shape}"
-        )
+    allowed = "a table of integers (epochs, num_functions) with at least one entry"
+    table = _checks.integers("order", order, allowed)
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(f"order must be {allowed}, got {table.dtype} {table.shape}")
     outside = table[(table < 0) | (table >= table.shape[1])]
     if outside.size:
         raise ValueError(
