@@ -64,8 +64,8 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
         )
     try:
         model(at, *np.atleast_1d(first))
-    except TypeError as error:
-        raise ValueError(f"start must have the parameters of model: {error}") from None
+    except TypeError as wrong:
+        raise ValueError(f"start must have the parameters of model: {wrong}") from None
     mean = y.mean(axis=0)
     n = y.shape[0]
     try:

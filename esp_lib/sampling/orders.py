@@ -41,7 +41,8 @@ def make_order(
     num_functions = _checks.integer("num_functions", num_functions, low=1)
     epochs = _checks.integer("epochs", epochs, low=1)
     batch_size = check_batch_size(batch_size, num_functions)
-    _checks.integer("seed", seed, low=0, high=_checks.SEED_LIMIT - 1)
+    if _checks.seeds("seed", seed).ndim:
+        raise ValueError(f"seed must be a single integer, got {_checks.shown(seed)}")
     forward = np.arange(num_functions, dtype=np.int32)
     if kind == "fixed":
         return np.tile(forward, (epochs, 1))

@@ -67,7 +67,7 @@ class Sawtooth:
     p_value: Any  # of the one-sided test that there is no drop
     concavity: Any  # height of the middle of the tooth above its chord, in amplitudes
     shape: Any  # "linear", "concave", "convex" or "none"
-    profile: Array  # (..., bins) the tooth, mean zero; a bin a window of an epoch, see `_bins`
+    profile: Array  # (..., bins) the tooth, mean zero; a bin a window of an epoch, see `FINEST`
     phase: Array  # (bins,) where in the epoch each bin of the profile lies, 0 to 1
     drops: Array  # (..., boundaries) the drop at each boundary
     boundaries: NDArray[np.int64]  # (boundaries,) epochs completed at each boundary
@@ -150,7 +150,8 @@ def measure(
     fold = _fold(runs / unit[:, None], at, curve.steps_per_epoch, window, skip_epochs)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore", under="ignore"):
         lines = _fit_lines(fold)
-        fields = _summarize(fold, lines, _bins(curve, window))
+        bins = min(round(curve.steps_per_epoch / window), max(curve.steps, FINEST))
+        fields = _summarize(fold, lines, max(1, bins))
         for name in LOSSES:
             fields[name] = (fields[name].T * unit).T
 
@@ -165,11 +166,6 @@ def measure(
         drops=shaped(drops),
         boundaries=boundaries,
     )
-
-
-def _bins(curve: Curve, window: int) -> int:
-    """One for each window of an epoch, or in a long epoch as many as there can be points in it."""
-    return max(1, min(round(curve.steps_per_epoch / window), max(curve.steps, FINEST)))
 
 
 def _check_steps(steps: ArrayLike | None, points: int) -> Array:

@@ -5,6 +5,7 @@
 
 import time
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,8 @@ def test_masked_losses_are_gaps():
         assert found.drop == gaps.drop
 
 
-MASKED = np.ma.masked_array([1, 2], [False, True])
+TWO = np.ones(2)
+MASKED: Any = np.ma.masked_array([1, 2], [False, True])
 
 
 @pytest.mark.parametrize(
@@ -58,17 +60,19 @@ MASKED = np.ma.masked_array([1, 2], [False, True])
         ("lr", lambda: SGD(lr=MASKED)),
         ("seed", lambda: QuadraticProblem.sample(20, 20, seed=MASKED)),
         ("steps", lambda: measure([1.0, 2.0], 1, steps=MASKED)),
-        ("x0", lambda: simulate(PROBLEM, SGD(), batch_size=5, x0=np.ma.masked_less(np.arange(20), 1))),
+        ("x0", lambda: simulate(
+            PROBLEM, SGD(), batch_size=5, x0=np.ma.masked_less(np.arange(20), 1)
+        )),
         ("order", lambda: simulate(
             PROBLEM, SGD(), batch_size=5, epochs=1, order=np.ma.masked_less([np.arange(20)], 1)
         )),
-        ("coordinate", lambda: QuadraticProblem([1, 1], [0, 0], [0, 0], MASKED, 3)),
-        ("a", lambda: QuadraticProblem(MASKED, [0, 0], [0, 0], [0, 1], 3)),
+        ("coordinate", lambda: QuadraticProblem(TWO, TWO, TWO, MASKED, 3)),
+        ("a", lambda: QuadraticProblem(MASKED, TWO, TWO, TWO.astype(int), 3)),
         ("loss", lambda: around_own_visit(np.ma.masked_less(np.ones((2, 2)), 2))),
     ],
 )  # fmt: skip
 def test_a_mask_anywhere_else_is_refused(name, call):
-    with pytest.raises(ValueError, match=rf"^{name} must.*(masked|\(data)"):
+    with pytest.raises(ValueError, match=rf"^{name} must.*masked"):
         call()
 
 
