@@ -30,6 +30,13 @@ def explorer(page, name="sawtooth"):
     return page.locator(f'[data-explorer="{name}"]')
 
 
+def unfold(page, name="sawtooth"):
+    """Show the settings that are one click away."""
+    more = explorer(page, name).locator('.esp-more[aria-expanded="false"]')
+    if more.count():
+        more.click()
+
+
 def state(page, name="sawtooth"):
     return json.loads(explorer(page, name).get_attribute("data-state"))
 

@@ -14,7 +14,7 @@
    theme's icon script, which its style sheet makes superfluous.
 6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
 7. Parts of their own: `esp_claims` gathers the claims, `esp_downloads` offers what can
-   be taken away, `esp_api` documents the library.
+   be taken away, `esp_api` documents the library, `esp_head` says what a page is about.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def configure(app: Sphinx, config: Config) -> None:
 
     url = os.environ.get("ESP_REPOSITORY_URL", "").strip()
     branch = os.environ.get("ESP_REPOSITORY_BRANCH", "").strip() or "main"
+    code = f"[The code]({url.rstrip('/')})" if url else "The code"
+    config.myst_substitutions = {**config.myst_substitutions, "code": code}
     options = {"navbar_persistent": [], **config.html_theme_options}
     config.html_theme_options = {**options, **repository_options(url, branch)}
     config.html_context = {"default_mode": "auto", **config.html_context}
@@ -111,7 +113,7 @@ def drop_launch_buttons_of_text(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension and its parts."""
-    for part in ("esp_claims", "esp_downloads", "esp_api"):
+    for part in ("esp_claims", "esp_downloads", "esp_api", "esp_head"):
         app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)

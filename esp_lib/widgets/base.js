@@ -3,7 +3,7 @@
 
 import { bindControls, rootOf } from "./front/controls.js";
 import { button, goLive, isPage } from "./front/host.js";
-import { fromFragment, toFragment } from "./front/settings.js";
+import { firstNamed, fromFragment, joinFragment, toFragment } from "./front/settings.js";
 
 const PAUSE = 120; // ms after the last drawing: what takes longer is computed
 const SETTLE = 300; // ms after the last drawing: the link is written, Python is told
@@ -110,16 +110,12 @@ export function mountExplorer({ model, el }, create) {
     const isNew = last?.settings !== view.settings;
     last = { result, ...view };
     if (parts.caption.textContent !== caption) parts.caption.textContent = caption;
-    if (!settle) {
-      say(sentence);
-      later("tell", SETTLE, () => tell(view, state, loss));
-    } else if (isNew) {
+    if (!settle) say(sentence);
+    else if (isNew) {
       say(undefined);
       later("settle", PAUSE, () => settled(view, state, loss));
-    } else {
-      if (known?.settings === view.settings) say(known.sentence);
-      later("tell", SETTLE, writeLink); // the pinned curve changed, or a slider was let go
-    }
+    } else if (known?.settings === view.settings) say(known.sentence);
+    later("tell", SETTLE, settle ? writeLink : () => tell(view, state, loss));
     return state;
   }
 
@@ -130,7 +126,10 @@ export function mountExplorer({ model, el }, create) {
     const before = root.dataset.state ? JSON.parse(root.dataset.state) : {};
     root.dataset.explorer = name;
     root.dataset.state = JSON.stringify({ ms: before.ms, ...state });
+    if (root.dataset.live) return;
     goLive(root, name);
+    controls.unfold(start.settings);
+    if (isPage() && firstNamed(location.hash) === name) root.scrollIntoView({ block: "start" });
   }
 
   async function update() {
@@ -167,6 +166,7 @@ export function mountExplorer({ model, el }, create) {
     taking = false;
     model.save_changes();
     controls.mirror();
+    controls.unfold(start.settings);
     changed();
   }
 
@@ -192,7 +192,8 @@ export function mountExplorer({ model, el }, create) {
 
   function writeLink() {
     if (!touched || !isPage()) return;
-    const fragment = toFragment(name, controls.fields, model.get("settings"), pinnedNow());
+    const part = toFragment(name, controls.fields, model.get("settings"), pinnedNow());
+    const fragment = joinFragment(location.hash, name, part);
     if (location.hash !== fragment) history.replaceState(history.state, "", fragment);
   }
 
@@ -202,7 +203,7 @@ export function mountExplorer({ model, el }, create) {
     try {
       const view = fromFragment(name, controls.fields, model.get("settings"), location.hash);
       if (view) take(view);
-      else if (linked && !location.hash) take(start); // back to the page without a link
+      else if (linked) take(start); // back to the page without such a link
       else return;
       linked = view !== null;
       touched = false;

@@ -75,6 +75,7 @@ class Explorer(widgets.Box):
     data: Mapping[str, Any] = {}  # for the front end, in JSON's types
     pinned_at_start: Mapping[str, Value] | None = None  # what differs in the reference curve
     preset_list: tuple[tuple[str, Mapping[str, Value], Mapping[str, Value]], ...] = ()
+    front: tuple[str, ...] = ()  # settings seen at once, the others one click away; () for all
 
     def __init__(self, **settings: Any) -> None:
         start = check_settings(self.field_list, settings, self.defaults)
@@ -143,11 +144,16 @@ class Explorer(widgets.Box):
                 self.plot.set_trait(f"{field.name}_slider", float(value))
 
     def _controls(self) -> list[widgets.Widget]:
-        boxes = [self._control(field) for field in self.field_list]
+        boxes = {field.name: self._control(field) for field in self.field_list}
         if self.preset_list:
             labels = ["(none)", *(label for label, _, _ in self.preset_list)]
-            boxes.insert(0, self._dropdown("preset", "Preset", labels))
-        return boxes
+            boxes = {"preset": self._dropdown("preset", "Preset", labels), **boxes}
+        if self.front:
+            seen = [boxes.pop(name) for name in self.front]
+            for box in boxes.values():
+                box.add_class("esp-behind")
+            return [*seen, *boxes.values()]
+        return list(boxes.values())
 
     def _dropdown(self, name: str, label: str, options: Sequence[object]) -> widgets.Widget:
         menu = widgets.Dropdown(

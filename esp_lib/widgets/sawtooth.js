@@ -1,8 +1,9 @@
 // Explorer of the sawtooth: the paper's incremental quadratic problem, live.
 
-import { axisFor, createChart } from "./front/chart.js";
+import { axisFor, createChart, tightAxis } from "./front/chart.js";
 import { colorOf } from "./front/colors.js";
 import { mountExplorer } from "./base.js";
+import { fourWords } from "./front/four_words.js";
 import { numberText } from "./front/settings.js";
 import { windows } from "./front/windows.js";
 import { describe } from "./front/words.js";
@@ -11,6 +12,7 @@ import { settled } from "../sawtooth/pattern.js";
 
 const FUNCTIONS = 10000;
 const EPOCHS = 10;
+const CLOSE = 3; // epochs that are enlarged
 const ON = 60; // epochs of the run that goes on out of sight; what is said is about its last third
 
 function nameOf(settings, other) {
@@ -30,15 +32,45 @@ function nameOf(settings, other) {
   return [value, ...extra].join(", ");
 }
 
+const ORDER = {
+  reshuffle: "reshuffled each epoch",
+  fixed: "always in the same order",
+  reverse: "each epoch in the reverse of the last",
+  replacement: "drawn with replacement",
+};
+
+const captionOf = (settings, pinned) =>
+  `Ten thousand parabolas, minimized with ${settings.optimizer} (${nameOf(settings)}) in batches of ` +
+  `${settings.batch_size}, ${ORDER[settings.order]}${pinned ? `; fainter: ${nameOf(pinned, settings)}` : ""}. ` +
+  `Lines are epoch boundaries. Below, the last ${CLOSE} epochs, enlarged.`;
+
+/** An axis with room for words above and below the curve. */
+function roomier({ y: [low, high], log }) {
+  const room = log ? 0 : 0.15 * (high - low);
+  return { y: [low - room, high + 1.3 * room], log };
+}
+
 function create(drawing) {
+  drawing.classList.add("esp-zoomed");
+  const [whole, close] = [0, 1].map(() => {
+    const panel = document.createElement("div");
+    drawing.append(panel);
+    return panel;
+  });
   const request = createSimulator();
   const requestOn = createSimulator({ outOfSight: true });
-  const chart = createChart(drawing, {
+  const chart = createChart(whole, {
     title: "Training loss of the incremental quadratic problem against epochs",
     xLabel: "epoch",
     yLabel: "training loss",
   });
+  const end = createChart(close, {
+    title: "The last epochs, enlarged, with tooth, drop, rise and amplitude drawn on them",
+    xLabel: "epoch",
+    yLabel: "the same, enlarged",
+  });
   let axis = null;
+  let closeAxis = null;
 
   // Plot every and optimizer-independent settings do not change the run: keep them out of its key.
   const runOf = ({ optimizer, beta1, beta2, eps, lr, order, batch_size, seed }) => ({
@@ -82,10 +114,21 @@ function create(drawing) {
     if (!hold || !axis) axis = axisFor(curves);
     const boundaries = Array.from({ length: EPOCHS - 1 }, (_, k) => k + 1);
     chart.draw(curves, { x: [0, EPOCHS], ...axis, boundaries });
+    drawEnd(curves.at(-1), live.loss, perEpoch, hold);
     drawing.closest(".esp-explorer")?.setAttribute("data-optimizer", settings.optimizer);
     const last = live.loss.subarray(live.loss.length - perEpoch);
     const final = last.reduce((sum, value) => sum + value, 0) / perEpoch;
-    return { state: { final_loss: Number.isFinite(final) ? final : null }, loss: live.loss };
+    const state = { final_loss: Number.isFinite(final) ? final : null };
+    return { caption: captionOf(settings, pinned), state, loss: live.loss };
+  }
+
+  function drawEnd({ x, y, color }, loss, perEpoch, hold) {
+    const from = x.findIndex((at) => at > EPOCHS - CLOSE);
+    const curve = { x: x.subarray(from), y: y.subarray(from), color };
+    if (!hold || !closeAxis) closeAxis = roomier(tightAxis([curve]));
+    const notes = closeAxis.log ? [] : fourWords(loss, perEpoch, closeAxis.y);
+    const boundaries = Array.from({ length: CLOSE - 1 }, (_, k) => EPOCHS - CLOSE + 1 + k);
+    end.draw([curve], { x: [EPOCHS - CLOSE, EPOCHS], ...closeAxis, boundaries, notes });
   }
   return { compute, draw, settle };
 }

@@ -101,6 +101,7 @@ class SawtoothExplorer(Explorer):
     name = "sawtooth"
     script = "sawtooth"
     field_list = FIELDS
+    front = ("beta2", "order")
     defaults = DEFAULTS
     preset_list = tuple(presets())
     pinned_at_start: Mapping[str, Value] | None = {"beta2": 0.999}

@@ -52,6 +52,7 @@ class WhyExplorer(Explorer):
     name = "why"
     script = "why"
     field_list = FIELDS
+    front = ("order", "beta2")
     defaults = DEFAULTS
     caption = (
         "Mean number of steps since the functions of a batch were last visited, against the step "

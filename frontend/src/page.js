@@ -73,6 +73,15 @@ async function showViews(manager, models) {
   });
 }
 
+/** anywidget gives a widget two seconds to start, too few for a slow machine: wait for a minute. */
+function waitLonger() {
+  const timeout = AbortSignal.timeout;
+  AbortSignal.timeout = (ms) => timeout.call(AbortSignal, Math.max(ms, 60_000));
+  return () => {
+    AbortSignal.timeout = timeout;
+  };
+}
+
 async function main() {
   const style = document.createElement("style");
   style.textContent = WIDGET_CSS; // put in by build.mjs
@@ -80,7 +89,10 @@ async function main() {
   shimMathJax();
   for (const tag of document.querySelectorAll(STATE)) {
     const manager = new PageManager();
-    await showViews(manager, await manager.set_state(JSON.parse(tag.textContent)));
+    const restore = waitLonger(); // models are made here
+    const models = await manager.set_state(JSON.parse(tag.textContent));
+    restore();
+    await showViews(manager, models);
   }
 }
 

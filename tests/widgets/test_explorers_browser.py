@@ -11,7 +11,7 @@ import re
 import pytest
 
 from esp_lib.widgets import SawtoothExplorer, sawtooth
-from tests.browsing import drawing, explorer, field, state, type_in, wait_for
+from tests.browsing import drawing, explorer, field, state, type_in, unfold, wait_for
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -30,6 +30,7 @@ def test_each_control_changes_the_drawing(open_page, site, book, protocol):
     changed = 0
     for name in EXPLORERS:
         root = explorer(page, name)
+        unfold(page, name)
         keys = re.findall(r"esp-field-(\w+)", " ".join(
             root.locator(".esp-field").evaluate_all("nodes => nodes.map((node) => node.className)")
         ))  # fmt: skip
@@ -66,6 +67,7 @@ def test_each_control_changes_the_drawing(open_page, site, book, protocol):
 
 def test_page_shows_the_numbers_of_the_library(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
+    unfold(page)
     for label in (None, "Fig. 19 (c), reverse", "Fig. 21 (a), RMSProp, reshuffle"):
         if label:
             before = state(page)["settings"]
@@ -181,7 +183,7 @@ def test_latest_value_wins_and_the_page_never_blocks(open_page, site):
 
 def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
-    chart = explorer(page).locator(".esp-chart")
+    chart = explorer(page).locator(".esp-chart").first
     box = chart.bounding_box()
     axis = lambda: chart.locator(".esp-y").all_text_contents()  # noqa: E731
     still = axis()
@@ -201,6 +203,62 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, s
     assert chart.bounding_box() == box
 
 
+# --------------------------------------------------------------------------- in front, and behind
+
+
+def test_newcomers_meet_two_settings_and_the_rest_is_one_click_away(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    fields = explorer(page).locator(".esp-field:visible")
+    assert fields.count() == 2
+    assert explorer(page).locator(".esp-drawn text:not(:empty)").all_text_contents() == [
+        "one tooth", "rise", "drop", "amplitude",
+    ]  # fmt: skip
+    more = explorer(page).get_by_role("button", name="More settings")
+    more.focus()
+    page.keyboard.press("Enter")
+    playwright_api.expect(fields).to_have_count(len(sawtooth.FIELDS) + 1)  # and the presets
+    assert explorer(page).get_by_role("button", name="Fewer settings").count() == 1
+
+
+def test_a_link_opens_what_it_sets_at_its_explorer_and_holds_several(open_page, site):
+    link = "#why?order=fixed&&sawtooth?eps=1e-5&pin.beta2=0.9"
+    page = open_page(f"{site}/{PLAY}.html{link}")
+    wait_for(page, "sawtooth", "s.settings.eps === 1e-5 && s.pinned.beta2 === 0.9")
+    wait_for(page, "why", "s.settings.order === 'fixed'")
+    playwright_api.expect(explorer(page, "why")).to_be_in_viewport()
+    playwright_api.expect(field(page, "eps").locator("input")).to_be_visible()
+    type_in(page, "beta2", "0.9", "why")
+    page.wait_for_function("location.hash.startsWith('#why?order=fixed&beta2=0.9')")
+    assert "&&sawtooth?eps=1e-5" in page.url
+
+
+def test_the_root_page_keeps_a_links_settings(open_page, site):
+    page = open_page(f"{site}/index.html#sawtooth?beta2=0.9", wait=False)
+    page.wait_for_url(f"{site}/{LANDING}.html#sawtooth?beta2=0.9")
+    page.wait_for_selector('[data-explorer="sawtooth"]')
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.9")
+
+
+def test_the_caption_follows_the_settings(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html#sawtooth?order=fixed&optimizer=RMSProp&beta2=0.99")
+    caption = explorer(page).locator(".esp-what")
+    playwright_api.expect(caption).to_contain_text("RMSProp (β 0.99) in batches of 100, always")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_nothing_moves_when_the_explorer_takes_the_pictures_place(open_page, site, width):
+    page = open_page("about:blank", width=width, wait=False)
+    page.add_init_script(
+        """globalThis.moved = 0;
+        new PerformanceObserver((list) => list.getEntries().forEach((e) => { moved += e.value; }))
+          .observe({type: 'layout-shift', buffered: true});"""
+    )
+    page.goto(f"{site}/{LANDING}.html")
+    page.wait_for_selector("[data-live]")
+    wait_for(page, "sawtooth", "s.pattern")
+    assert page.evaluate("moved") < 0.02
+
+
 # ------------------------------------------------------------------------------------- bad input
 
 
@@ -212,6 +270,7 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, s
 ])  # fmt: skip
 def test_bad_input_is_refused_beside_the_control(open_page, site, key, text, words):
     page = open_page(f"{site}/{LANDING}.html")
+    unfold(page)
     before, settings = drawing(page), state(page)["settings"]
     type_in(page, key, text)
     alert = field(page, key).get_by_role("alert")
@@ -267,6 +326,7 @@ def test_vectors_of_zeros_have_no_arrow(open_page, site):
 def test_every_control_has_a_name_and_takes_the_keyboard(open_page, site):
     page = open_page(f"{site}/{PLAY}.html")
     for name in EXPLORERS:
+        unfold(page, name)
         parts = explorer(page, name).locator("input, select, button, .noUi-handle")
         names = parts.evaluate_all(
             """nodes => nodes.map((node) => node.getAttribute('aria-label')
@@ -299,7 +359,7 @@ def test_result_is_said_in_a_sentence(open_page, site):
 )
 def test_motion_is_reduced_on_request(open_page, site, motion, animation):
     page = open_page(f"{site}/{LANDING}.html", reduced_motion=motion)
-    curves = explorer(page).locator(".esp-curves")
+    curves = explorer(page).locator(".esp-curves").first
     assert curves.evaluate("node => getComputedStyle(node).animationName") == animation
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from esp_lib.widgets import sawtooth
-from tests.browsing import explorer, field, state, type_in, wait_for
+from tests.browsing import explorer, field, state, type_in, unfold, wait_for
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -23,6 +23,7 @@ def test_back_from_a_link_is_the_page_as_it_was(open_page, site):
 
 def test_a_preset_brings_its_pinned_curve(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
+    unfold(page)
     menu = field(page, "preset").locator("select")
     chosen = lambda: menu.input_value().replace("\u00a0", " ")  # noqa: E731
     assert chosen() == "Fig. 19 (a), reshuffle"
@@ -38,14 +39,15 @@ def test_a_preset_brings_its_pinned_curve(open_page, site):
 
 def test_a_link_reproduces_a_view(open_page, site):
     page = open_page(f"{site}/{PLAY}.html")
+    unfold(page)
     field(page, "preset").locator("select").select_option(label="Fig. 19 (c), reverse")
     type_in(page, "eps", "1e-6")
-    wait_for(page, "sawtooth", "s.settings.eps === 1e-6")
+    wait_for(page, "sawtooth", "s.settings.eps === 1e-6 && s.pattern")
     page.wait_for_timeout(600)
     seen, url = state(page), page.url
     assert "#sawtooth?" in url
     again = open_page(url)
-    wait_for(again, "sawtooth", "s.settings.eps === 1e-6")
+    wait_for(again, "sawtooth", "s.settings.eps === 1e-6 && s.pattern")
     found = state(again)
     for key in ("settings", "pinned", "final_loss", "amplitude"):
         assert found[key] == seen[key]

@@ -109,6 +109,19 @@ export function spread(wanted, gap, low, high) {
   );
 }
 
+/** A word on the drawing, and the line that shows what it means. */
+function noteNodes({ line, text, at, dx = 0, dy = 0, anchor = "middle", arrows = false }, toX, toY) {
+  const points = line.map(([x, y]) => [toX(x), toY(y)]);
+  let data = `M${points.map((point) => point.map((value) => value.toFixed(1)).join(" ")).join("L")}`;
+  if (arrows) {
+    const [[x, y0], [, y1]] = [points[0], points.at(-1)];
+    const head = Math.sign(y1 - y0) * Math.min(6, Math.abs(y1 - y0) / 2);
+    data += `M${x - 4} ${y1 - head}L${x} ${y1}L${x + 4} ${y1 - head}`;
+  }
+  const word = element("text", { x: toX(at[0]) + dx, y: toY(at[1]) + dy, "text-anchor": anchor }, text);
+  return [element("path", { d: data }), word];
+}
+
 /**
  * @param {HTMLElement} box where the chart goes; its size is the chart's
  * @param {{title: string, xLabel: string, yLabel: string}} words
@@ -120,7 +133,8 @@ export function createChart(box, { title, xLabel, yLabel }) {
   const clipPath = element("clipPath", { id: clip });
   const plot = element("g", { class: "esp-curves", "aria-hidden": "true", "clip-path": `url(#${clip})` });
   const labels = element("g", { class: "esp-labels", "aria-hidden": "true" });
-  svg.append(clipPath, frame, plot, labels);
+  const notes = element("g", { class: "esp-drawn", "aria-hidden": "true" });
+  svg.append(clipPath, frame, plot, notes, labels);
   box.append(svg);
   const key = document.createElement("p"); // names too long for the plot
   key.className = "esp-key";
@@ -236,7 +250,8 @@ export function createChart(box, { title, xLabel, yLabel }) {
    *   is a CSS colour, dots are indices of points to mark, letter is written at each of them;
    *   short is a name for narrow plots
    * @param view {x: [low, high], y: [low, high], log, boundaries, xName, yName, beside}; xName and yName
-   *   take the place of xLabel and yLabel, beside are [{label, short}] of all curves that there may be: names stand at the right
+   *   take the place of xLabel and yLabel, beside are [{label, short}] of all curves that there may be: names stand at the right;
+   *   notes are [{line: [[x, y], ...], text, at: [x, y], dx, dy, anchor, arrows}], what is drawn on the curves in words
    */
   function draw(curves, view) {
     drawn = [curves, view];
@@ -270,6 +285,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
       }
     }
     plot.replaceChildren(...nodes);
+    notes.replaceChildren(...(view.notes ?? []).flatMap((note) => noteNodes(note, toX, toY)));
     if (view.beside) drawBeside(curves, right, bottom, toY);
     else drawLabels(curves, width, height, toY);
   }

@@ -5,6 +5,7 @@
 // are read into `settings`, and settings are written back to them. A slider may snap a typed value
 // to its next step; such an echo, less than a step away, is not taken for a change.
 
+import { button } from "./host.js";
 import { inSteps, read, rounded, write } from "./settings.js";
 
 const NEAR = 0.51; // steps
@@ -57,6 +58,22 @@ function dress(field, box, settings) {
   }
 }
 
+/** A button that shows the settings that are not seen at once; they show if one of them is set. */
+function fold(root, id) {
+  const first = root.querySelector(".esp-behind");
+  if (!first || root.querySelector(".esp-more")) return;
+  const more = button("More settings", () => {
+    const open = root.toggleAttribute("data-more");
+    more.setAttribute("aria-expanded", String(open));
+    more.textContent = open ? "Fewer settings" : "More settings";
+  });
+  more.className = "esp-more";
+  more.setAttribute("aria-expanded", "false");
+  first.parentElement.id ||= `${id}-controls`;
+  more.setAttribute("aria-controls", first.parentElement.id);
+  first.before(more);
+}
+
 /**
  * @param model the anywidget model with traits fields, settings and the linked ones
  * @param {HTMLElement} el the element of the plot, with an id
@@ -94,6 +111,7 @@ export function bindControls(model, el, onChange) {
   function dressAll() {
     const root = rootOf(el);
     const settings = model.get("settings");
+    if (root) fold(root, el.id);
     for (const field of fields) {
       const box = root?.querySelector(`.esp-field-${field.name}`);
       if (box && withSlider(field)) dress(field, box, settings);
@@ -156,5 +174,15 @@ export function bindControls(model, el, onChange) {
   }
   watch();
 
-  return { fields, mirror, message: (name, text) => showMessage(el, name, text) };
+  /** Opens the fold if it hides a setting that differs from those at the start. */
+  function unfold(start) {
+    const root = rootOf(el);
+    const hidden = ({ name }) => root?.querySelector(`.esp-field-${name}.esp-behind`);
+    const settings = model.get("settings");
+    const differs = (field) => write(field, settings[field.name]) !== write(field, start[field.name]);
+    if (root?.hasAttribute("data-more") || !fields.some((f) => differs(f) && hidden(f))) return;
+    root.querySelector(".esp-more")?.click();
+  }
+
+  return { fields, mirror, unfold, message: (name, text) => showMessage(el, name, text) };
 }

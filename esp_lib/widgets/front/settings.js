@@ -72,7 +72,20 @@ export function inSteps(field, value) {
   return (field.log ? Math.log10(value) : value) / field.step;
 }
 
-/** The part of a link after "#": the settings, then what differs in the pinned ones. */
+/** Parts of a link, one an explorer: "#why?order=fixed&&sawtooth?beta2=0.8". */
+const partsOf = (fragment) => fragment.replace(/^#/, "").split("&&").filter(Boolean);
+const isAbout = (part, name) => part.startsWith(`${name}?`);
+
+/** The explorer that a link names first; null if it names none. */
+export const firstNamed = (fragment) => /^#([\w-]+)\?/.exec(fragment)?.[1] ?? null;
+
+/** A link with what it says about `name` replaced by `part`; the others stay. */
+export function joinFragment(fragment, name, part) {
+  const parts = partsOf(fragment).filter((one) => one.includes("?") && !isAbout(one, name));
+  return `#${[part, ...parts].join("&&")}`;
+}
+
+/** What a link says about one explorer: the settings, then what differs in the pinned ones. */
 export function toFragment(name, fields, settings, pinned) {
   const pairs = new URLSearchParams();
   for (const field of fields) pairs.set(field.name, write(field, settings[field.name]));
@@ -81,7 +94,7 @@ export function toFragment(name, fields, settings, pinned) {
     for (const field of other) pairs.set(`pin.${field.name}`, write(field, pinned[field.name]));
     if (!other.length) pairs.set("pin", "same");
   }
-  return `#${name}?${pairs}`;
+  return `${name}?${pairs}`;
 }
 
 /**
@@ -89,11 +102,12 @@ export function toFragment(name, fields, settings, pinned) {
  * RangeError if any part of it can't be used.
  */
 export function fromFragment(name, fields, settings, fragment) {
-  if (!fragment.startsWith(`#${name}?`)) return null;
+  const part = partsOf(fragment).find((one) => isAbout(one, name));
+  if (part === undefined) return null;
   const live = { ...settings };
   const pin = {};
   let hasPin = false;
-  for (const [key, text] of new URLSearchParams(fragment.slice(name.length + 2))) {
+  for (const [key, text] of new URLSearchParams(part.slice(name.length + 1))) {
     if (key === "pin") {
       hasPin = true;
       continue;

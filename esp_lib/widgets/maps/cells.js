@@ -35,20 +35,34 @@ export function reading(map, lists, column, row) {
   return `${where}: ${numbers.join(", ")}.`;
 }
 
+/** The shortest number in the inner half of a cell of an axis; whole numbers stay. */
+export function plain(values, k) {
+  if (values.every(Number.isInteger)) return values[k];
+  const [before, here, after] = [values[k - 1] ?? values[k], values[k], values[k + 1] ?? values[k]];
+  const [low, high] = [here + (before - here) / 4, here + (after - here) / 4];
+  for (let count = 1; count < 6; count++) {
+    const short = Number(here.toPrecision(count));
+    if (short >= low && short <= high) return short;
+  }
+  return here;
+}
+
 /** The settings of the sawtooth explorer at a cell. */
 export const pointOf = (map, column, row) => ({
   ...map.base,
-  [map.x.setting]: map.x.values[column],
-  [map.y.setting]: map.y.values[row],
+  [map.x.setting]: plain(map.x.values, column),
+  [map.y.setting]: plain(map.y.values, row),
   optimizer: "Adam",
   order: "reshuffle",
 });
 
-/** Its link, the part after "#". */
-export function fragmentOf(point) {
-  const pairs = Object.entries(point).map(([key, value]) => [
-    key, typeof value === "number" ? numberText(value) : value,
-  ]);
+const text = (value) => (typeof value === "number" ? numberText(value) : value);
+
+/** Its link, the part after "#"; the explorer keeps its pinned curve, if it has one. */
+export function fragmentOf(point, pinned) {
+  const pairs = Object.entries(point).map(([key, value]) => [key, text(value)]);
+  const other = Object.entries(pinned ?? {}).filter(([key, value]) => value !== point[key]);
+  pairs.push(...other.map(([key, value]) => [`pin.${key}`, text(value)]));
   return `#sawtooth?${new URLSearchParams(pairs)}`;
 }
 

@@ -10,6 +10,7 @@ import { threeDigits } from "../packing.js";
 const MARGIN = { top: 26, right: 74, bottom: 40, left: 56 };
 const STEP = 1.5; // of a zoom by button or key
 const DRAG = 4; // pixels from which a press is a drag
+const PINNED = { beta2: 0.999 }; // what that explorer has pinned at the start
 const PLAY = "play.html"; // the page of the book with a sawtooth explorer, for pages without one
 
 function make(tag, className, parent) {
@@ -129,8 +130,10 @@ function create(drawing, model) {
   function tell() {
     const { column, row } = places[now];
     read.textContent = reading(maps[now], lists[now], column, row);
-    const fragment = fragmentOf(pointOf(maps[now], column, row));
-    link.href = explorerHere() ? fragment : PLAY + fragment;
+    const here = explorerHere();
+    const pinned = here ? JSON.parse(here.dataset.state).pinned : PINNED;
+    const fragment = fragmentOf(pointOf(maps[now], column, row), pinned);
+    link.href = here ? fragment : PLAY + fragment;
     link.hidden = !isPage();
     box.setAttribute("aria-label", `Map of ${maps[now].title}, cell by cell`);
   }
