@@ -13,8 +13,9 @@
 5. Weight: MathJax only where there are formulas; `book/js/scripts/fontawesome.js` stands in for the
    theme's icon script, which its style sheet makes superfluous.
 6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
-7. Parts of their own: `esp_claims` gathers the claims, `esp_downloads` offers what can
-   be taken away, `esp_api` documents the library, `esp_head` says what a page is about.
+7. Parts of their own: `esp_claims` gathers the claims, `esp_paper_figures` the paper's figures,
+   `esp_downloads` offers what can be taken away, `esp_api` documents the library, `esp_head` says
+   what a page is about.
 """
 
 from __future__ import annotations
@@ -113,7 +114,8 @@ def drop_launch_buttons_of_text(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension and its parts."""
-    for part in ("esp_claims", "esp_downloads", "esp_api", "esp_head"):
+    parts = ("esp_claims", "esp_paper_figures", "esp_downloads", "esp_api", "esp_head")
+    for part in parts:
         app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)

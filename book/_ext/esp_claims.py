@@ -2,8 +2,9 @@
 
 MyST-NB leaves the executed notebooks in `_build/jupyter_execute/` while pages are read
 (https://myst-nb.readthedocs.io). When pages are written all of them are there; then the directive
-`esp-claims` turns into one table of the chapters and, under a heading each, their claims and
-figures. `esp_lib.notebook.ledger` says what is read from a notebook and what a fingerprint covers.
+`esp-claims` turns into what does not hold, a line for each chapter that opens to its claims and
+figures, and what made the build. `esp_lib.notebook.ledger` says what is read from a notebook and
+what a fingerprint covers.
 """
 
 from __future__ import annotations
@@ -30,28 +31,39 @@ STATES = {
     "not testable": "cannot be tested here",
     "fails": "fail",
 }
+PARTS = {  # anchor -> heading
+    "what-does-not-hold": "What does not hold",
+    "chapter-by-chapter": "Chapter by chapter",
+    "what-made-it": "What made this build",
+}
+FINGERPRINT = (
+    "A figure names the random seeds that it rests on, the commit of the code, and the machine; "
+    "figures of recorded runs name the commit and the machine of the training. A fingerprint is a "
+    "SHA-256 of all claims and of all numbers that figures draw, with all their digits; dates and "
+    "times stay out. Two builds on one machine have the same. If you change a constant in the "
+    "code, the fingerprints of the chapters that use it change, and no others."
+)
 SHORT = 16  # characters of a fingerprint that tables show
 
 Link = Callable[[str], str]  # (page, or page#anchor) -> address relative to the page of claims
 
 
 class Place(nodes.General, nodes.Element):  # type: ignore[misc]  # docutils has no types
-    """Where the tables of a chapter go, or, without a chapter, the overview."""
+    """Where a part of the page goes: a key of `PARTS`."""
 
 
 class ClaimsDirective(SphinxDirective):
-    """`esp-claims`: the overview, then a section for each chapter."""
+    """`esp-claims`: three sections, named in `PARTS`."""
 
     has_content = False
 
     def run(self) -> list[nodes.Node]:
         """Set the sections up; `fill` writes what is in them."""
         self.env.metadata[self.env.docname]["esp_claims"] = True
-        found: list[nodes.Node] = [Place(chapter="")]
-        for chapter in chapters(self.env):
-            title = chapter_title(Path(self.env.doc2path(chapter)))
-            section = nodes.section(ids=[nodes.make_id(f"claims-{chapter}")])
-            section += [nodes.title(title, title), Place(chapter=chapter)]
+        found: list[nodes.Node] = []
+        for part, title in PARTS.items():
+            section = nodes.section(ids=[part])
+            section += [nodes.title(title, title), Place(part=part)]
             found.append(section)
         return found
 
@@ -90,58 +102,88 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     places = list(doctree.findall(Place))
     if not places:
         return
-    ledgers = read_ledgers(app)
+    ledgers, link = read_ledgers(app), linker(app, docname)
+    titles = {name: chapter_title(Path(app.env.doc2path(name))) for name in ledgers}
+    write = {
+        "what-does-not-hold": lambda: against(ledgers, titles, link),
+        "chapter-by-chapter": lambda: "".join(
+            line(name, ledger, titles[name], link) for name, ledger in ledgers.items()
+        ),
+        "what-made-it": lambda: made(ledgers, titles, link),
+    }
+    for place in places:
+        place.replace_self(nodes.raw("", write[place["part"]](), format="html"))
+
+
+def linker(app: Sphinx, docname: str) -> Link:
+    """Addresses relative to a page."""
 
     def link(target: str) -> str:
-        page, _, anchor = target.partition("#")
+        page, _, place = target.partition("#")
         uri = app.builder.get_relative_uri(docname, page) if page != docname else ""
-        return f"{uri}#{anchor}" if anchor else uri
+        return f"{uri}#{place}" if place else uri
 
-    for place in places:
-        name = place["chapter"]
-        if not name:
-            text = overview(app.env, ledgers, link)
-        elif ledger := ledgers[name]:
-            text = tables(name, ledger, link)
-        else:
-            text = "<p>This chapter was not executed in this build.</p>"
-        place.replace_self(nodes.raw("", text, format="html"))
+    return link
 
 
-def overview(env: BuildEnvironment, ledgers: Mapping[str, Ledger | None], link: Link) -> str:
-    """What the whole book claims, and a row for each chapter."""
+def against(ledgers: Mapping[str, Ledger | None], titles: Mapping[str, str], link: Link) -> str:
+    """How many claims there are, and each that does not hold: what was found, what was asked."""
     ran = {name: ledger for name, ledger in ledgers.items() if ledger}
     states = [claim["state"] for ledger in ran.values() for claim in ledger.claims]
-    figures = sum(len(ledger.figures) for ledger in ran.values())
     counts = ", ".join(
         f"{states.count(state)} {words}" for state, words in STATES.items() if state in states
     )
-    total = "".join(
-        f"<p>{text}</p>"
-        for text in (
-            f"<strong>{len(states)} claims</strong> in {len(ran)} chapters: {counts}. "
-            f"<strong>{figures} figures.</strong>",
-            f"Fingerprint of the book: <code>{book_fingerprint(ran.values())}</code>",
-        )
+    items = []
+    for state in list(STATES)[1:]:
+        for name, ledger in ran.items():
+            for claim in ledger.claims:
+                if claim["state"] == state:
+                    place = link(f"{name}#claim-{claim['name']}")
+                    items.append(
+                        f'<li><span class="esp-state" data-state="{state}">{state}</span>: '
+                        f"{anchor(place, claim['statement'])} "
+                        f"Measured: {html.escape(claim['measured'])}. "
+                        f"To hold it would take: {html.escape(claim['tolerance'])}. "
+                        f"Why: {anchor(link(name), titles[name])}</li>"
+                    )
+    total = f"<p><strong>{len(states)} claims</strong> in {len(ran)} chapters: {counts}.</p>"
+    return total + (f'<ul class="esp-against">{"".join(items)}</ul>' if items else "")
+
+
+def line(name: str, ledger: Ledger | None, title: str, link: Link) -> str:
+    """A chapter in a line, which opens to its claims and figures."""
+    head = anchor(link(name), title)
+    if ledger is None:
+        return f"<p>{head}: not executed in this build.</p>"
+    count = verdict([claim["state"] for claim in ledger.claims])
+    figures = f"{len(ledger.figures)} figures" if len(ledger.figures) != 1 else "1 figure"
+    return (
+        f'<details class="esp-fold esp-chapter"><summary>{html.escape(title)}: '
+        f'<span class="esp-count">{count}</span>; {figures}</summary>'
+        f"<p>To the chapter: {head}</p>{tables(name, ledger, link)}</details>"
     )
-    rows = []
-    for name, ledger in ledgers.items():
-        head = anchor(link(name), chapter_title(Path(env.doc2path(name))))
-        if ledger is None:
-            rows.append([head, "not executed", "", "", "", "", ""])
-            continue
-        made = ledger.made
-        rows.append([
-            head,
-            verdict([claim["state"] for claim in ledger.claims]),
-            str(len(ledger.figures)),
-            f"{made['seconds']:.0f} s" if made else "stopped",
+
+
+def made(ledgers: Mapping[str, Ledger | None], titles: Mapping[str, str], link: Link) -> str:
+    """What the execution of each chapter took, folded."""
+    ran = {name: ledger for name, ledger in ledgers.items() if ledger}
+    rows = [
+        [
+            anchor(link(name), titles[name]),
+            f"{ledger.made['seconds']:.0f} s" if ledger.made else "stopped",
             f"<code>{ledger.fingerprint[:SHORT]}</code>",
-            code(made),
-            device(made),
-        ])  # fmt: skip
-    columns = ("Chapter", "Claims", "Figures", "Executed in", "Fingerprint", "Code", "On")
-    return total + grid(columns, rows, "The chapters and what their execution took")
+            code(ledger.made),
+            device(ledger.made),
+        ]
+        for name, ledger in ran.items()
+    ]
+    columns = ("Chapter", "Executed in", "Fingerprint", "Code", "On")
+    title = "The chapters and what their execution took"
+    return (
+        f"<p>Fingerprint of the book: <code>{book_fingerprint(ran.values())}</code></p>"
+        f'<details class="esp-fold"><summary>{title}</summary>'
+        f"<p>{FINGERPRINT}</p>{grid(columns, rows, title)}</details>"
+    )
 
 
 def verdict(states: Sequence[str]) -> str:

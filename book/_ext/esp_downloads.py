@@ -60,16 +60,23 @@ def fill(app: Sphinx, doctree: nodes.document, docname: str) -> None:
 
 
 class ColabDirective(SphinxDirective):
-    """`esp-colab`: the lines that make a Colab notebook ready, where the repository is known."""
+    """`esp-colab`: its text and the lines that make a Colab notebook ready.
 
-    has_content = False
+    Nothing where the repository's address is not known: there are no launch buttons either.
+    """
+
+    has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """Write the lines, or say what to put where the address is not known."""
+        """Write text and lines, if there is somewhere to launch from."""
         url = os.environ.get("ESP_REPOSITORY_URL", "").strip().rstrip("/")
         branch = os.environ.get("ESP_REPOSITORY_BRANCH", "").strip() or "main"
-        text = colab_lines(url or "ADDRESS-OF-THE-REPOSITORY", branch)
-        return [nodes.literal_block(text, text, language="text")]
+        if not url:
+            return []
+        words = nodes.container()
+        self.state.nested_parse(self.content, self.content_offset, words)
+        lines = colab_lines(url, branch)
+        return [*words.children, nodes.literal_block(lines, lines, language="text")]
 
 
 def colab_lines(url: str, branch: str) -> str:

@@ -90,6 +90,7 @@ def _origin(seeds: ArrayLike, runs: Any) -> dict[str, Any]:
     made = [
         {
             "run": run.label,
+            "profile": run.profile,
             "seed": run.seed,
             "device": run.made.get("device", ""),
             "commit": run.made.get("commit", ""),

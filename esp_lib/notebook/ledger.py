@@ -25,7 +25,8 @@ class Figure:
         caption: what it shows.
         csv: all numbers drawn, see `figures.numbers.figure_csv`.
         seeds: that it rests on, of recorded runs too, sorted.
-        runs: the recorded runs that it rests on: run, seed, device and commit of each.
+        runs: the recorded runs that it rests on: run, profile, seed, device and commit of each.
+        svg: its first panel; no part of the fingerprint.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Figure:
     csv: str
     seeds: Sequence[int]
     runs: Sequence[Mapping[str, Any]]
+    svg: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +92,8 @@ def read_notebook(path: str | Path) -> Ledger | None:
         for output in cell.get("outputs", []):
             record = output.get("metadata", {}).get(KEY, {})
             if "figure" in record:
-                figures.append(Figure(**record["figure"]))
+                svg = "".join(output["data"].get("image/svg+xml", ""))
+                figures.append(Figure(**record["figure"], svg=svg))
             claims = tuple(record.get("claims", claims))
             made = record.get("made", made)
     return Ledger(claims, tuple(figures), made) if claims or figures or made else None

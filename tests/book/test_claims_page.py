@@ -21,7 +21,7 @@ ROW = re.compile(r"<tr><th scope=\"row\">.*?</tr>", re.DOTALL)
 CONFIGURATION = """
 import sys
 sys.path[:0] = [{extensions!r}]
-extensions = ["myst_nb", "esp_claims", "esp_downloads", "esp_api"]
+extensions = ["myst_nb", "esp_claims", "esp_paper_figures", "esp_downloads", "esp_api"]
 root_doc = "index"
 nb_execution_mode = "off"
 html_sourcelink_suffix = ""
@@ -33,7 +33,7 @@ def small_book(tmp_path_factory):
     """A book of one chapter that ran and one that did not, built with warnings as errors."""
     folder = tmp_path_factory.mktemp("small")
     (folder / "book").mkdir()
-    notebook(folder / "book/01_ran.ipynb")
+    notebook(folder / "book/01_ran.ipynb", refuted=True)
     ran = nbformat.read(folder / "book/01_ran.ipynb", as_version=4)
     for cells, title in ((ran.cells, "# It ran"), (idle := [], "# It did not run")):
         cells.insert(0, nbformat.v4.new_markdown_cell(title))
@@ -44,9 +44,11 @@ def small_book(tmp_path_factory):
         nbformat.write(whole, folder / f"book/{name}.ipynb")
     pages = {
         "index": "# Book\n\n```{toctree}\nbook/01_ran\nbook/02_idle\nbook/claims\nbook/downloads\n"
-        "book/api\n```\n",
+        "book/figures\nbook/api\n```\n",
         "book/claims": "# Claims\n\n```{esp-claims}\n```\n",
-        "book/downloads": "# Downloads\n\n```{esp-downloads}\n```\n\n```{esp-colab}\n```\n",
+        "book/downloads": "# Downloads\n\n```{esp-downloads}\n```\n\n"
+        "```{esp-colab}\nColab needs:\n```\n",
+        "book/figures": "# Figures\n\n```{esp-paper-figures}\n```\n",
         "book/api": "# API\n\n```{eval-rst}\n.. automodule:: esp_lib.sawtooth.curve\n```\n",
     }
     for name, text in pages.items():
@@ -69,23 +71,37 @@ def cells(row: str) -> list[str]:
 def test_claims_and_figures_are_listed_with_what_made_them(small_book):
     page = (small_book / "book/claims.html").read_text()
     ledger = read_notebook(small_book.parent / "jupyter_execute/book/01_ran.ipynb")
-    rows = [cells(row) for row in ROW.findall(page)]
-    overview, idle, claim, figure = rows
-    assert overview[:3] == ["It ran", "1 of 1 hold", "1"]
-    assert overview[4] == ledger.fingerprint[:16]
-    assert idle[:2] == ["It did not run", "not executed"]
-    assert "This chapter was not executed in this build." in page
-    assert claim == ["A.", "1", "0", "holds"]
+    holds, open_one, figure, made = [cells(row) for row in ROW.findall(page)]
+    assert (
+        '<summary>It ran: <span class="esp-count">1 of 2 hold, 1 refuted</span>; 1 figure' in page
+    )
+    assert "It did not run</a>: not executed in this build." in page
+    assert holds == ["A.", "1", "0", "holds"]
+    assert open_one == ["B.", "2", "more", "refuted"]
     assert figure[:2] == ["5.1", "3"]
     assert figure[2:4] == [ledger.made["commit"], ledger.made["device"]]
     assert figure[4] == ledger.figures[0].fingerprint[:16]
+    assert made[0] == "It ran"
+    assert made[2] == ledger.fingerprint[:16]
     assert book_fingerprint([ledger]) in page
+
+
+def test_the_page_begins_with_what_does_not_hold(small_book):
+    page = (small_book / "book/claims.html").read_text()
+    top, _, rest = page.partition('id="chapter-by-chapter"')
+    assert "<strong>2 claims</strong> in 1 chapters: 1 hold, 1 are known to be refuted." in top
+    (item,) = re.findall(r"<li><span class=\"esp-state\".*?</li>", top)
+    assert re.sub(r"<[^>]+>", "", item) == (
+        "refuted: B. Measured: 2. To hold it would take: more. Why: It ran"
+    )
+    assert "<details" not in top[top.index('id="what-does-not-hold"') :]
+    assert len(re.findall(r"<details class=\"esp-fold", rest)) == 2  # the chapter, what made it
 
 
 def test_entries_link_to_the_chapter(small_book):
     page = (small_book / "book/claims.html").read_text()
     chapter = (small_book / "book/01_ran.html").read_text()
-    for name in ("claim-a", "fig-a"):
+    for name in ("claim-a", "claim-b", "fig-a"):
         assert f'href="01_ran.html#{name}"' in page
         assert f'id="{name}"' in chapter
 
@@ -114,6 +130,19 @@ def test_downloads_lead_to_files(small_book):
     assert len(targets) == 5  # the PDF, claims, two notebooks, the data of the one that ran
     missing = [t for t in targets if not (small_book / "book" / t).resolve().exists()]
     assert missing == ["../epochal-sawtooth.pdf"]  # hidden until it is printed
+
+
+def test_what_leads_nowhere_is_not_offered(small_book, monkeypatch, tmp_path):
+    page = (small_book / "book/downloads.html").read_text()
+    assert "Colab" not in page
+    assert "git clone" not in page
+    monkeypatch.setenv("ESP_REPOSITORY_URL", "https://github.com/someone/something/")
+    source, target = small_book.parents[1], tmp_path / "html"
+    command = [sys.executable, "-m", "sphinx", "-q", "-E", source, target]
+    subprocess.run(command, check=True, cwd=ROOT)
+    page = html.unescape((target / "book/downloads.html").read_text())
+    assert "<p>Colab needs:</p>" in page
+    assert "https://github.com/someone/something /content/esp" in re.sub(r"<[^>]+>", "", page)
 
 
 @pytest.fixture
@@ -244,7 +273,7 @@ def test_the_page_has_every_claim_and_figure_of_the_book(built_book):
 
 def test_page_and_chapters_count_held_claims_alike(built_book):
     page = (built_book / "book/claims.html").read_text()
-    counts = re.findall(r"<td>(\d+ of \d+ hold)", page)
+    counts = re.findall(r"esp-count\">(\d+ of \d+ hold)", page)
     chapters = [
         (built_book / f"book/{path.stem}.html").read_text()
         for path in sorted((ROOT / "book").glob("[0-9]*.ipynb"))

@@ -7,12 +7,14 @@ from esp_lib.notebook.chapter import Chapter
 from esp_lib.notebook.parameters import SCHEMAS
 
 
-def notebook(path, measured="1", values=(1.0,), y=(0.0, 1.0), extra=""):
-    """An executed notebook with one claim and one figure, as Jupyter would write it."""
+def notebook(path, measured="1", values=(1.0,), y=(0.0, 1.0), extra="", refuted=False):
+    """An executed notebook with a claim (or two) and a figure, as Jupyter would write it."""
     chapter = Chapter(
         "05_replication", {k: p.default for k, p in SCHEMAS["05_replication"].items()}
     )
     chapter.claim("a", "A.", measured=measured, tolerance="0", holds=True, values=values)
+    if refuted:
+        chapter.claim("b", "B.", measured="2", tolerance="more", holds=False, known="refuted")
     ax = figures.panel()
     ax.plot([0, 1], y, label="line")
     shown = figures.show(
