@@ -6,7 +6,7 @@
 // epochs points fall on the same steps again (0: never).
 
 import { rint, totalOf } from "../sawtooth/sums.js";
-import { measureTooth } from "../sawtooth/measurement.js";
+import { measure } from "../sawtooth/measurement.js";
 
 const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;
@@ -73,10 +73,10 @@ function repeatsAfter(steps, T, window) {
   return odd > 0.01 * (steps.length - 1) ? 0 : window / commonDivisor(T, window);
 }
 
-/** `measureTooth` of a grid; `skip` epochs are left out at the start, by default as it does. */
+/** `measure` of a grid; `skip` epochs are left out at the start, by default as it does. */
 export function toothOf(grid, skip) {
   const { y, phase, epochs, bins } = grid;
-  const tooth = measureTooth(y, bins, { skip });
+  const tooth = measure(y, bins, { skip });
   let far = 0;
   phase.forEach((at, cell) => {
     far = Math.max(far, Math.abs(at - centerOf(cell % bins, bins)));
@@ -89,7 +89,7 @@ export function toothOf(grid, skip) {
     const epoch = Math.floor(cell / bins);
     return (epoch + Math.min(Math.max(at, half), 1 - half)) * fine + 0.5;
   });
-  return { ...tooth, ...measureTooth(y, fine, { steps, skip, folding: false }) };
+  return { ...tooth, ...measure(y, fine, { steps, skip, folding: false }) };
 }
 
 /** The grid with some epochs (rows) left blank. */

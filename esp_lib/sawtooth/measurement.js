@@ -1,7 +1,6 @@
-// The tooth of any log of one run, with gaps and points at any place: the twin of `measure` in
-// esp_lib/sawtooth/measurement.py, sum by sum. (measure.js is a faster one for complete logs.)
+// The tooth of any log of one run, with gaps, points at any place and windows of any length: the
+// twin of `measure` in esp_lib/sawtooth/measurement.py, sum by sum.
 
-import { BEND_WEIGHT, BENT, DOUBT } from "../widgets/front/measure.js";
 import { tTail } from "./student_t.js";
 import { average, rint, total, totalOf } from "./sums.js";
 
@@ -10,29 +9,34 @@ const LEAST = 1e-300; // a p-value below it counts as 0
 const LINE_POINTS = 3; // points an epoch needs for a line and its scatter
 const FINEST = 10_000; // bins of a profile, unless there are more points
 const BEND_POINTS = 6; // points an epoch needs for its parabola to be used
+const BEND_WEIGHT = 2 / 15; // corrects the drop for a smooth curve's third derivative
+const DOUBT = 0.25; // share of the correction for bends that counts as error
+const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
-/** Points by epoch: y (0 where missing), mask and phase, each epochs x slots. */
-function foldEpochs(loss, at, stepsPerEpoch, skip) {
-  const epochOf = (i) => Math.floor((at[i] - 1) / stepsPerEpoch);
-  let start = 0;
-  while (start < loss.length && epochOf(start) < skip) start++;
-  const epochs = start < loss.length ? epochOf(loss.length - 1) - skip + 1 : 0;
-  let slots = 0;
-  for (let i = start, first = start; i < loss.length; i++) {
-    if (epochOf(i) !== epochOf(first)) first = i;
-    slots = Math.max(slots, i - first + 1);
+/** Epochs at the start that are left out by default. */
+export const skippedEpochs = (steps, perEpoch) => (Math.ceil(steps / perEpoch) >= 5 ? 1 : 0);
+
+/** Points whose window lies inside an epoch: y (0 where missing), mask, phase, each epochs x slots. */
+function foldEpochs(loss, at, stepsPerEpoch, window, skip) {
+  const rows = []; // the points of each epoch
+  for (let i = 0; i < loss.length; i++) {
+    const epoch = Math.floor((at[i] - 1) / stepsPerEpoch);
+    if (epoch < skip || Math.floor((at[i] - window) / stepsPerEpoch) !== epoch) continue;
+    (rows[epoch - skip] ??= []).push(i);
   }
+  const epochs = rows.length;
+  const slots = rows.reduce((most, row) => Math.max(most, row.length), 0);
   const y = new Float64Array(epochs * slots);
   const mask = new Uint8Array(epochs * slots);
   const phase = new Float64Array(epochs * slots);
-  for (let i = start, first = start; i < loss.length; i++) {
-    const epoch = epochOf(i);
-    if (epoch !== epochOf(first)) first = i;
-    const cell = (epoch - skip) * slots + i - first;
-    phase[cell] = (at[i] - 0.5) / stepsPerEpoch - epoch;
-    mask[cell] = Number.isFinite(loss[i]);
-    y[cell] = mask[cell] ? loss[i] : 0;
-  }
+  rows.forEach((row, e) => {
+    row.forEach((i, j) => {
+      const cell = e * slots + j;
+      phase[cell] = (at[i] - window / 2) / stepsPerEpoch - (e + skip);
+      mask[cell] = Number.isFinite(loss[i]);
+      y[cell] = mask[cell] ? loss[i] : 0;
+    });
+  });
   return { y, mask, phase, epochs, slots };
 }
 
@@ -184,21 +188,22 @@ function testDrop(y, lines, widen) {
  *
  * @param {Float64Array} loss losses; those that are not finite are left out
  * @param {number} stepsPerEpoch whole
- * @param {{steps?: Float64Array, skip?: number, folding?: boolean}} options `steps` at which points
- *   were logged, by default 1, 2, 3, ...; epochs to leave out, by default one of five or more;
- *   whether to fold the loss (else profile, amplitude, concavity and shape are not given)
+ * @param {{steps?: Float64Array, window?: number, skip?: number, folding?: boolean}} options `steps`
+ *   at which points were logged, by default 1, 2, 3, ...; how many steps each point averages, up to
+ *   its own; epochs to leave out, by default one of five or more; whether to fold the loss (else
+ *   profile, amplitude, concavity and shape are not given)
  * @returns {object} the fields of Python's `Sawtooth`, and `firstBoundary`, the epochs completed at
  *   the first boundary
  */
-export function measureTooth(loss, stepsPerEpoch, { steps, skip, folding = true } = {}) {
+export function measure(loss, stepsPerEpoch, options = {}) {
+  const { steps, window = 1, skip, folding = true } = options;
   const at = steps ?? Float64Array.from(loss, (_, i) => i + 1);
-  const whole = Math.ceil(at[at.length - 1] / stepsPerEpoch);
-  const skipped = skip ?? (whole >= 5 ? 1 : 0);
+  const skipped = skip ?? skippedEpochs(at[at.length - 1], stepsPerEpoch);
   // In units of the largest loss, so that squares neither overflow nor vanish.
   const size = (most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most);
   const unit = loss.reduce(size, 0) || 1;
   const scaled = loss.map((value) => value / unit);
-  const fold = foldEpochs(scaled, at, stepsPerEpoch, skipped);
+  const fold = foldEpochs(scaled, at, stepsPerEpoch, window, skipped);
   const { lines, residuals } = fitEpochs(fold);
   const widen = widening(lines, residuals, fold.slots);
   const { both, drops, drop, dropError, pValue } = testDrop(fold.y, lines, widen);
@@ -225,7 +230,7 @@ export function measureTooth(loss, stepsPerEpoch, { steps, skip, folding = true 
   };
   if (!folding) return measured;
 
-  const bins = Math.max(1, Math.min(rint(stepsPerEpoch), Math.max(loss.length, FINEST)));
+  const bins = Math.max(1, Math.min(rint(stepsPerEpoch / window), Math.max(loss.length, FINEST)));
   const profile = foldedTooth(fold, lines, rise - drop, bins);
   const edge = Math.max(1, Math.floor(bins / 10));
   const filled = profile.filter(Number.isFinite);

@@ -1,6 +1,6 @@
 // The pattern of a curve in one word: the twin of esp_lib/sawtooth/pattern.py.
 
-import { measureTooth, TOOTH_LEVEL } from "./measurement.js";
+import { measure, TOOTH_LEVEL } from "./measurement.js";
 
 const CLIMBS = 2; // standard errors above zero from which a rise is a climb
 
@@ -23,6 +23,6 @@ export function pattern(loss, perEpoch, tooth) {
 export function settled(loss, perEpoch) {
   const epochs = Math.floor(loss.length / perEpoch);
   if (diverges(loss, perEpoch)) return { pattern: "diverges", tooth: null };
-  const tooth = measureTooth(loss, perEpoch, { skip: epochs - Math.floor(epochs / 3) });
+  const tooth = measure(loss, perEpoch, { skip: epochs - Math.floor(epochs / 3) });
   return { pattern: pattern(loss, perEpoch, tooth), tooth };
 }

@@ -195,9 +195,8 @@ def static_page(name: str, ax: Axes, caption: str, alt: str = "") -> str:
 
     Without JavaScript, before the first live drawing, and where a page's scripts can't be loaded.
     """
-    labels = [str(line.get_label()) for line in ax.get_lines()]
-    named = ", ".join(label for label in labels if not label.startswith("_"))
-    alt = alt or f"{ax.get_ylabel()} against {ax.get_xlabel()}: {named}"
+    names = ", ".join(text.get_text() for text in ax.texts)  # beside their lines
+    alt = alt or f"{ax.get_ylabel()} against {ax.get_xlabel()}: {names}"
     return (
         f'<figure class="esp-figure esp-fallback" data-for="{name}">'
         f'<div role="img" aria-label="{escape(alt)}">{page_svg(ax.figure, f"{name}-static")}</div>'

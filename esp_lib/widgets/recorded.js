@@ -1,10 +1,11 @@
 // Explorer of recorded runs: curves made elsewhere, averaged and smoothed again as the reader asks.
 // Python packs the losses (esp_lib/widgets/recorded.py); nothing here is simulated.
 
+import { measure, skippedEpochs } from "../sawtooth/measurement.js";
+import { average } from "../sawtooth/sums.js";
 import { createChart, tightAxis } from "./front/chart.js";
 import { mountExplorer } from "./base.js";
 import { unpack } from "./packing.js";
-import { measureDrawn, measureWindows, skipped } from "./front/recorded_tooth.js";
 import { windows } from "./front/windows.js";
 
 /** Smoothing as the paper's published script has it; `c` = 1 leaves the points as they are. */
@@ -12,6 +13,37 @@ export function smooth(y, c) {
   const out = Float64Array.from(y);
   for (let k = 1; k < out.length; k++) out[k] = (1 - c) * out[k - 1] + c * out[k];
   return out;
+}
+
+const orNull = (value) => (Number.isFinite(value) ? value : null);
+
+/** Mean drop and rise in means of windows of steps; null where windows are too long for it. */
+function measureWindows(means, every, perEpoch) {
+  if (every > perEpoch) return { drop: null, rise: null };
+  const steps = Float64Array.from(means, (_, k) => (k + 1) * every);
+  const { drop, rise } = measure(means, perEpoch, { steps, window: every, folding: false });
+  return { drop: orNull(drop), rise: orNull(rise) };
+}
+
+/**
+ * How far the drawn curve falls from the last window that ends in an epoch to the first that begins
+ * after it, and how far it rises from the first window inside an epoch to the last: means over the
+ * same boundaries and epochs.
+ *
+ * @param {Float64Array} y what is drawn, smoothed or not; point k ends at step (k + 1) every
+ * @returns {{fall, climb}} null where there is no such point
+ */
+function measureDrawn(y, every, perEpoch) {
+  const last = (epoch) => Math.floor(((epoch + 1) * perEpoch) / every) - 1;
+  const first = (epoch) => Math.ceil((epoch * perEpoch) / every);
+  const falls = [];
+  const climbs = [];
+  for (let epoch = skippedEpochs(y.length * every, perEpoch); last(epoch) < y.length; epoch++) {
+    if (last(epoch) >= first(epoch)) climbs.push(y[last(epoch)] - y[first(epoch)]);
+    falls.push(y[last(epoch)] - y[first(epoch + 1)]);
+  }
+  const meanOf = (values) => orNull(average(values.filter(Number.isFinite)));
+  return { fall: meanOf(falls), climb: meanOf(climbs) };
 }
 
 /** A run at some settings: what is drawn, and the tooth of it, measured and as drawn. */
@@ -23,7 +55,7 @@ export function view({ loss, perEpoch }, { every, smoothing }, group) {
 
 /** A function that writes losses of a run, to about a thousandth of what its steps span. */
 function writer({ loss, perEpoch }, group) {
-  const skip = (skipped(loss.length * group, perEpoch) * perEpoch) / group;
+  const skip = (skippedEpochs(loss.length * group, perEpoch) * perEpoch) / group;
   const seen = loss.slice(Math.ceil(skip)).filter(Number.isFinite);
   const high = seen.reduce((most, value) => Math.max(most, value), -Infinity);
   const span = high - seen.reduce((least, value) => Math.min(least, value), Infinity);
@@ -104,7 +136,7 @@ function create(drawing, { group, runs, series }) {
   const prepared = series.map((_, s) => prepare(runs, s, group));
   const names = prepared[0].map(({ label, short }) => ({ label, short }));
   const epochs = Math.max(...prepared[0].map(({ loss, perEpoch }) => (loss.length * group) / perEpoch));
-  const late = prepared[0].every(({ loss, perEpoch }) => skipped(loss.length * group, perEpoch));
+  const late = prepared[0].every(({ loss, perEpoch }) => skippedEpochs(loss.length * group, perEpoch));
   const title = "Mean drop at epoch boundaries and rise between them";
   const fill = createTable(drawing, late ? `${title}, after the first epoch` : title);
   let axis = null;

@@ -332,7 +332,7 @@ def test_static_figure_shows_the_example():
     html = explorer.static_figure()
     drawn = explorer.draw_static().get_lines()
     labels = [line.get_label() for line in drawn]
-    assert labels[:10] == 6 * ["_stopped early"] + 3 * ["_continued"] + ["best found"]
+    assert labels[:10] == 6 * ["stopped early"] + 3 * ["continued"] + ["best found"]
     assert html.count("best found") == 2  # in the drawing and in its text
     assert 'aria-label="accuracy against epoch: best found"' in html
 

@@ -1,14 +1,17 @@
-// Measures curves: `node measure.mjs MODULE LOSSES STEPS PER_EPOCH`, losses as float64; prints JSON.
+// Measures curves: `node measure.mjs MODULE JOBS LOSSES`; JOBS is JSON, a list of {points, perEpoch,
+// options}, LOSSES their points one after the other as float64. Prints JSON; NaN becomes null.
 
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [modulePath, lossPath, steps, perEpoch] = process.argv.slice(2);
+const [modulePath, jobsPath, lossPath] = process.argv.slice(2);
 const { measure } = await import(pathToFileURL(modulePath));
 const bytes = readFileSync(lossPath);
 const losses = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.length / 8);
-const results = [];
-for (let at = 0; at < losses.length; at += Number(steps)) {
-  results.push(measure(losses.slice(at, at + Number(steps)), Number(perEpoch)));
-}
+let at = 0;
+const results = JSON.parse(readFileSync(jobsPath, "utf8")).map(({ points, perEpoch, options }) => {
+  const steps = options.steps && Float64Array.from(options.steps);
+  const found = measure(losses.slice(at, (at += points)), perEpoch, { ...options, steps });
+  return { ...found, drops: [...found.drops], profile: [...found.profile] };
+});
 console.log(JSON.stringify(results));

@@ -15,6 +15,7 @@ from benchmarks import pretraining
 from benchmarks._published import load_script, published_rate
 from benchmarks._rates import Timing, Variant, at_once, prepare, random_corpus
 from benchmarks._roofline import DATA_SHEET, Peak, least_seconds, step_bytes, step_flops
+from esp_lib.bert import ablations
 from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
 from esp_lib.bert.corpus import CLS, PAD, SEP, mask
 
@@ -148,9 +149,9 @@ def test_roofline_is_the_longer_of_arithmetic_and_traffic():
 
 
 def test_sweep_counts_each_run_with_its_steps_and_sizes():
-    config = pretraining.factors.base("paper")
+    config = ablations.base("paper")
     count, baselines = pretraining.sweep_runs(config, told=448.0)
-    jobs = {job.label: job.config for job in pretraining.factors.jobs("paper")}
+    jobs = {job.label: job.config for job in ablations.jobs("paper")}
     assert count == len(jobs)
     large = jobs["batch-large-seed0"]  # four times the pairs a step, a quarter of the steps
     ratio = step_flops(large, 4 * 448) / step_flops(config, 448)
@@ -251,7 +252,7 @@ def test_bad_words_are_refused(words, problem, capsys):
 def test_page_on_gpus_says_what_the_roofline_gives():
     page = " ".join((pretraining.TABLE.parents[1] / "docs/gpu.md").read_text("utf8").split())
     peak = DATA_SHEET["NVIDIA H100 80GB"]
-    jobs = [job.config for job in pretraining.factors.jobs("paper")]
+    jobs = [job.config for job in ablations.jobs("paper")]
 
     def told(config: PretrainConfig) -> int:
         return config.batch_size * round(0.15 * config.corpus.max_len)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ipywidgets.embed import dependency_state
 
-from esp_lib import QuadraticProblem, make_order, measure, simulate
+from esp_lib import QuadraticProblem, simulate
 from esp_lib.sampling.orders import ORDERS
 from esp_lib.theory.staleness import mean_staleness
 from esp_lib.widgets import (
@@ -20,9 +20,9 @@ from esp_lib.widgets import (
     WhyExplorer,
     sawtooth,
 )
-from esp_lib.widgets._assets import PACKAGE, bundle, front_end
+from esp_lib.widgets._assets import PACKAGE, front_end
 from esp_lib.widgets.base import shown
-from esp_lib.widgets.fields import Choice, Number, Vector, check_settings
+from esp_lib.widgets.fields import Choice, Number, Vector
 from tests.conftest import ROOT
 from tests.node import module, run_node
 
@@ -31,111 +31,6 @@ SCRIPTS = sorted(
     for path in PACKAGE.rglob("*.js")
     if "export default" in path.read_text("utf-8")
 )
-
-
-def random_settings(rng, count):
-    """Settings all over what the explorer allows; every optimizer with every order occurs."""
-    rows = []
-    for k in range(count):
-        optimizer = ("Adam", "RMSProp", "SGD")[k % 3]
-        order = ("reshuffle", "fixed", "reverse", "replacement")[k // 3 % 4]
-        betas = [0.0, 0.9999, 1 - 10 ** rng.uniform(-4, 0), rng.uniform(0, 1)]
-        given = {
-            "optimizer": optimizer,
-            "order": order,
-            "beta1": float(rng.choice(betas)),
-            "beta2": float(rng.choice(betas)),
-            "eps": float(10 ** rng.uniform(-12, -2)),
-            "lr": float(10 ** rng.uniform(-3, 1)),
-            "batch_size": int(rng.choice([50, 100, 200, 400, 500])),
-            "seed": int(rng.choice([0, 1, 7, 2**32 - 1])),
-        }
-        rows.append(check_settings(sawtooth.FIELDS, given, sawtooth.DEFAULTS))
-    return rows
-
-
-def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
-    jobs = random_settings(np.random.default_rng(11), 216)
-    extremes = {(job["beta1"], job["beta2"]) for job in jobs}
-    assert {(0.0, 0.0), (0.9999, 0.9999)} & extremes  # the corners are among them
-    (tmp_path / "worker.js").write_text(bundle("quadratic/worker.js"))
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    out = tmp_path / "out"
-    run_node(
-        node, "simulate.mjs", tmp_path / "worker.js", module(tmp_path, "quadratic/simulation.js"),
-        tmp_path / "jobs.json", out,
-    )  # fmt: skip
-    losses = np.fromfile(out)
-    at = 0
-    diverged = 0
-    for job in jobs:
-        expected = sawtooth.run(job).loss
-        found = losses[at : at + expected.size]
-        at += expected.size
-        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=0, err_msg=str(job))
-        diverged += not np.isfinite(expected[-1])
-    assert at == losses.size
-    assert diverged < len(jobs) // 2  # most runs compare numbers, not NaN
-
-
-@pytest.mark.parametrize("kind", ["reshuffle", "fixed", "reverse", "replacement"])
-@pytest.mark.parametrize(("functions", "dim", "batch", "seed"), [
-    (10_000, 10_000, 100, 0), (10_000, 10_000, 25, 2**32 - 1), (36, 1_000_003, 9, 12345),
-])  # fmt: skip
-def test_problem_and_order_are_the_same_bits(node, tmp_path, kind, functions, dim, batch, seed):
-    spec = {
-        "functions": functions,
-        "dim": dim,
-        "seed": seed,
-        "kind": kind,
-        "epochs": 4,
-        "batch": batch,
-    }
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    run_node(
-        node,
-        "problem.mjs",
-        module(tmp_path, "quadratic/simulation.js"),
-        tmp_path / "spec.json",
-        tmp_path / "out",
-    )
-    problem = QuadraticProblem.sample(functions, dim, seed=seed)
-    order = make_order(kind, num_functions=functions, epochs=4, batch_size=batch, seed=seed)
-    parts = [problem.a, problem.b, problem.c, problem.coordinate, order.ravel()]
-    assert np.array_equal(np.fromfile(tmp_path / "out"), np.concatenate(parts))
-
-
-def test_front_end_measures_as_the_library(node, tmp_path):
-    settings = [
-        check_settings(sawtooth.FIELDS, given, sawtooth.DEFAULTS)
-        for order in ("reshuffle", "fixed", "reverse", "replacement")
-        for given in (
-            {"order": order}, {"order": order, "beta2": 0.999}, {"order": order, "seed": 3},
-            {"order": order, "beta2": 0.9}, {"order": order, "beta2": 0.7},
-        )
-    ]  # fmt: skip
-    curves = [sawtooth.run(one) for one in settings]
-    (tmp_path / "loss").write_bytes(b"".join(curve.loss.tobytes() for curve in curves))
-    text = run_node(
-        node,
-        "measure.mjs",
-        module(tmp_path, "widgets/front/measure.js"),
-        tmp_path / "loss",
-        1000,
-        100,
-    )
-    shapes = set()
-    for found, curve in zip(json.loads(text), curves, strict=True):
-        assert found["diverged"] == bool(curve.diverged)
-        if found["diverged"]:
-            assert found["amplitude"] is None
-            continue
-        expected = measure(curve)
-        shapes.add(found["shape"])
-        assert found["shape"] == expected.shape
-        for name in ("drop", "rise", "amplitude", "concavity"):
-            assert found[name] == pytest.approx(float(getattr(expected, name)), rel=1e-9, abs=1e-12)
-    assert len(shapes) >= 2
 
 
 def test_small_explorers_compute_as_the_library(node, tmp_path):
