@@ -4,7 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from esp_lib._checks import choice
+from esp_lib.bert import ablations
+from esp_lib.finetuning import studies
+from esp_lib.maps import recorded
+from esp_lib.picture import write_picture
+from esp_lib.records import command
 from esp_lib.records.record import PROFILES
+from esp_lib.records.store import results_folder, save
+from esp_lib.records.sweeps import SweepError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,8 +52,6 @@ def _svg(text: str) -> Path:
 
 
 def _picture(options: argparse.Namespace) -> int:
-    from esp_lib.picture import write_picture
-
     write_picture(options.file)
     print(f"wrote {options.file}")
     return 0
@@ -91,10 +97,6 @@ def _add_record(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _record(options: argparse.Namespace) -> int:
-    from esp_lib._checks import choice
-    from esp_lib.bert import ablations
-    from esp_lib.records.store import results_folder, save
-
     jobs = {job.label: job for job in ablations.jobs(options.profile)}
     try:
         job = jobs[choice("label", options.label, jobs)]
@@ -107,9 +109,6 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from esp_lib.records import command
-    from esp_lib.records.store import results_folder
-
     folder = options.folder or results_folder()
     if options.action == "show":
         return command.show_run(folder, options.label, options.profile)
@@ -119,28 +118,20 @@ def _runs(options: argparse.Namespace) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from esp_lib._checks import choice
-    from esp_lib.bert import ablations
-    from esp_lib.finetuning import studies
-    from esp_lib.maps import recorded
-    from esp_lib.records.sweeps import SweepError
-
-    pretrained = list(dict.fromkeys(job.name for job in ablations.jobs(options.profile)))
-    finetuned = list(dict.fromkeys(job.name for job in studies.jobs(options.profile)))
-    mapped = [job.name for job in recorded.jobs(options.profile)]
+    experiments = (ablations.PRETRAINING, studies.FINETUNING, recorded.RECORDED_MAPS)
     try:
+        known = [
+            list(dict.fromkeys(job.name for job in one.jobs(options.profile)))
+            for one in experiments
+        ]
         for name in options.name:
-            choice("name", name, [*pretrained, *finetuned, *mapped])
-        for known, get in (
-            (pretrained, ablations.get_runs),
-            (finetuned, studies.get_episodes),
-            (mapped, recorded.get_maps),
-        ):
-            names = [name for name in known if name in options.name or not options.name]
-            if names:
-                get(
+            choice("name", name, [name for names in known for name in names])
+        for one, names in zip(experiments, known, strict=True):
+            asked = [name for name in names if name in options.name or not options.name]
+            if asked:
+                one.records(
                     options.profile,
-                    names,
+                    asked,
                     train="all" if options.again else "missing",
                     device=options.device,
                     workers=options.workers,

@@ -27,21 +27,28 @@ def device_name(device: str) -> str:
     return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
-def check_device(name: str) -> "torch.device":
-    """A device that is there; else ValueError."""
-    import torch
+def is_device(name: object) -> bool:
+    """Whether a device may be called so, here or on another machine."""
+    return re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", str(name)) is not None
 
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}') from None
-    if device.type == "cuda":
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
-            have = f"has {count} GPUs that torch can use" if count else "has no GPU torch can use"
-            raise ValueError(f'device must be there, got {name!r}: this machine {have}; use "cpu"')
-    elif device.type != "cpu":
+
+def check_device(name: str) -> "torch.device":
+    """A device that is there.
+
+    Raises:
+        ValueError: no "cpu", "cuda" or "cuda:<number>", or torch finds no such GPU.
+    """
+    if not is_device(name):
         raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {name!r}')
+    try:
+        import torch
+    except ImportError:
+        raise ValueError(f'device must be "cpu" without torch installed, got {name!r}') from None
+    device = torch.device(name)
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= count:
+        have = f"has {count} GPUs that torch can use" if count else "has no GPU torch can use"
+        raise ValueError(f'device must be there, got {name!r}: this machine {have}; use "cpu"')
     return device
 
 
@@ -51,25 +58,3 @@ def is_out_of_memory(error: Exception) -> bool:
 
     kinds = (torch.OutOfMemoryError, MemoryError)
     return isinstance(error, kinds) or "can't allocate memory" in str(error)
-
-
-def check_gpu(device: str) -> None:
-    """Refuse what is no GPU here.
-
-    Raises:
-        ValueError: `device` is not "cuda" or "cuda:<number>", or torch finds no such GPU.
-    """
-    named = re.fullmatch(r"cuda(?::(0|[1-9][0-9]*))?", str(device))
-    if not named:
-        raise ValueError(f'device must be "cpu", "cuda" or "cuda:<number>", got {device!r}')
-    try:
-        import torch
-    except ImportError:
-        raise ValueError(
-            f'device must be "cpu" where torch is not installed, got {device!r}'
-        ) from None
-    if int(named[1] or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f'device must be "cpu" or one of the {torch.cuda.device_count()} GPUs that torch finds '
-            f"here, got {device!r}"
-        )

@@ -19,6 +19,7 @@ from esp_lib import (
     RMSProp,
 )
 from esp_lib.optimizers.base import State
+from esp_lib.sampling.threefry import Words, threefry2x32
 
 
 def train(
@@ -71,6 +72,17 @@ def shuffle(words: list[int], n: int) -> list[int]:
         other = j + (word * (n - j) >> 32)
         pool[j], pool[other] = pool[other], pool[j]
     return pool[: len(words)]
+
+
+def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
+    """Words of one stream as a table: entry [r, j] is word `j % 2` of counter (j // 2, r).
+
+    Returns:
+        uint32 array (rows, columns).
+    """
+    blocks = np.arange((columns + 1) // 2, dtype=np.uint32)
+    w0, w1 = threefry2x32(seed, stream, blocks[None, :], np.arange(rows, dtype=np.uint32)[:, None])
+    return np.stack([w0, w1], axis=-1).reshape(rows, -1)[:, :columns]
 
 
 class NAdamMax(NAdam):

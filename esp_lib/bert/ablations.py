@@ -2,12 +2,11 @@
 
 Source: section on influencing factors of Liu and Ma (2025), and their repository's README for what
 the paper leaves out. A profile fixes the text and the sizes; a factor changes settings of the
-baseline; `jobs` lists the runs and `get_runs` reads their records or trains them.
+baseline; `jobs` lists the runs and `PRETRAINING` reads their records or trains them.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
@@ -18,9 +17,10 @@ from esp_lib.bert.config import (
     PretrainConfig,
     count_parameters,
 )
+from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord
-from esp_lib.records.store import load, results_folder
-from esp_lib.records.sweeps import Job, choose, get_records, same_config
+from esp_lib.records.store import results_folder
+from esp_lib.records.sweeps import Job
 
 REDUCTION = (
     " The sizes were chosen so that a run takes about five minutes on one core; of two learning "
@@ -221,62 +221,4 @@ def train_job(
     )
 
 
-def get_runs(
-    profile: str,
-    names: Collection[str] | None = None,
-    *,
-    train: str = "auto",
-    device: str = "cpu",
-    workers: int = 0,
-    folder: Path | None = None,
-    report: Callable[[str], object] = print,
-) -> dict[str, list[RunRecord]]:
-    """The records of a profile's runs, by factor; each list has one record a seed.
-
-    Args:
-        profile: "quick", "cpu" or "paper".
-        names: factors, by default all of the profile.
-        train: which are trained, as of `get_records`.
-        device: where.
-        workers: runs at once; 0 is one for each core, and one on a GPU.
-        folder: of the records, by default `runs.results_folder()`.
-        report: takes a line on each run that ends.
-
-    Raises:
-        ValueError: an unknown factor.
-        FileNotFoundError, DamagedRecord, SweepError: as of `get_records`.
-    """
-    return get_records(
-        choose(jobs(profile), names),
-        train_job,
-        train=train,
-        device=device,
-        workers=workers,
-        folder=folder,
-        report=report,
-    )
-
-
-def on_disk(
-    profile: str, names: Collection[str] | None = None, folder: Path | None = None
-) -> dict[str, list[RunRecord]]:
-    """The records that there are of a profile's runs, by factor, also of runs that were stopped.
-
-    Args:
-        profile: "quick", "cpu" or "paper".
-        names: factors, by default all of the profile.
-        folder: of the records, by default `store.results_folder()`.
-
-    Returns:
-        factor -> its records, one a seed; a factor without a record is left out.
-
-    Raises:
-        ValueError: an unknown factor.
-        DamagedRecord: a record is damaged.
-    """
-    found: dict[str, list[RunRecord]] = {}
-    for job in choose(jobs(profile), names):
-        path = job.path(folder or results_folder())
-        if path.exists() and same_config(record := load(path), job):
-            found.setdefault(job.name, []).append(record)
-    return found
+PRETRAINING = Experiment(jobs, train_job)

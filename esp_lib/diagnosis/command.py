@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from esp_lib.diagnosis.diagnosis import Diagnosis, diagnose
+from esp_lib.diagnosis.figures import draw_both
 from esp_lib.diagnosis.report import as_json, as_text
 from esp_lib.diagnosis.wording import VERDICTS
 from esp_lib.logs.read import Log, LogError, parse_log, read_log
@@ -104,8 +105,6 @@ def plot(diagnosis: Diagnosis, log: Log, path: Path) -> None:
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise ValueError(f"--plot must name an .svg, .png or .pdf file, got {str(path)!r}")
     try:
-        from esp_lib.diagnosis.figures import draw_both
-
         title = VERDICTS[diagnosis.verdict].split(":")[0].rstrip(".")
         figure = draw_both(log, diagnosis, title)
     except ImportError:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import figures
 from esp_lib.diagnosis.diagnosis import Diagnosis
+from esp_lib.diagnosis.grid import arrange, tooth_of
 from esp_lib.logs.read import Log
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ def compact(log: Log, d: Diagnosis, title: str, last: float = 3) -> "Axes":
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
-
-    from esp_lib.diagnosis.grid import arrange, tooth_of
 
     seen = tooth_of(arrange(log.steps, log.loss, d.steps_per_epoch, log.interval))
     with mpl.rc_context(figures.STYLE):

@@ -1,21 +1,24 @@
 """Which fine-tuning runs each profile has, and the network that they start from.
 
 Source: Dodge et al. (arXiv 2002.06305, 2020), with tasks and sizes cut to the profile; the studies
-of one and two epochs and of set sizes are ours. `jobs` lists the runs and `get_episodes` reads
+of one and two epochs and of set sizes are ours. `jobs` lists the runs and `FINETUNING` reads
 their records or trains them, after pre-training the network if that is missing.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
-from esp_lib.bert.config import PretrainConfig
+from esp_lib.bert import ablations
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig, count_parameters
 from esp_lib.finetuning.config import FinetuneConfig
+from esp_lib.finetuning.glue import LABELS
+from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord, config_key
 from esp_lib.records.store import results_folder
-from esp_lib.records.sweeps import Job, choose, get_records, missing
+from esp_lib.records.sweeps import Job, get_records, missing
 
 SEEDS = {"quick": (3, 3), "cpu": (6, 6), "paper": (25, 25)}  # first weights, data orders
 
@@ -27,11 +30,11 @@ class Study:
     name: str  # of its records
     label: str  # on figures
     changes: Mapping[str, Any] = field(default_factory=dict)  # fields of `FinetuneConfig`
-    crossed: bool = False  # all first weights by all data orders; else one by `ORDERS`
+    crossed: bool = False  # all first weights by all data orders; else one by `DATA_ORDERS`
     profiles: tuple[str, ...] = PROFILES
 
 
-ORDERS = 3  # data orders of a study that is not crossed
+DATA_ORDERS = 3  # data orders of a study that is not crossed
 STUDIES = (
     Study("sst2", "SST-2", {"examples": 8192}, crossed=True, profiles=("cpu", "paper")),
     Study("one-epoch", "one epoch", {"epochs": 1, "schedule": "constant"}),
@@ -78,9 +81,6 @@ def pretraining(profile: str) -> PretrainConfig:
     `paper` has the paper's BERT-tiny; `cpu` the sizes of Google's BERT-tiny (Turc et al., 2019).
     Masks are drawn anew each epoch, since here the network is to learn and not to memorize.
     """
-    from esp_lib.bert.ablations import base
-    from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
-
     _checks.choice("profile", profile, PROFILES)
     if profile == "cpu":
         return PretrainConfig(
@@ -95,13 +95,11 @@ def pretraining(profile: str) -> PretrainConfig:
             validate_every=250,
             validation_pairs=512,
         )
-    return replace(base(profile), masking="dynamic")
+    return replace(ablations.base(profile), masking="dynamic")
 
 
 def base(profile: str) -> FinetuneConfig:
     """What all studies of a profile have in common."""
-    from esp_lib.finetuning.config import FinetuneConfig
-
     network = pretraining(profile)
     if profile == "quick":
         return FinetuneConfig(
@@ -119,9 +117,6 @@ def base(profile: str) -> FinetuneConfig:
 
 def describe(profile: str) -> str:
     """The episodes of a profile in a few sentences, for a chapter's page."""
-    from esp_lib.bert.config import count_parameters
-    from esp_lib.finetuning.glue import LABELS
-
     network, config = pretraining(profile), base(profile)
     tasks = {
         job.name: job.config for job in jobs(profile) if job.name in studies(profile, "crossed")
@@ -141,8 +136,6 @@ def describe(profile: str) -> str:
 
 def differences(profile: str) -> str:
     """How this fine-tuning differs from that of Dodge et al., in two sentences."""
-    from esp_lib.bert.config import count_parameters
-
     network = pretraining(profile)
     millions = count_parameters(network.model) / 1e6
     text = "Python's own help" if network.corpus.source == "embedded" else "WikiText-2"
@@ -177,7 +170,7 @@ def jobs(profile: str) -> tuple[Job, ...]:
             seed,
             replace(
                 config,
-                order_seeds=orders if study.crossed else ORDERS,
+                order_seeds=orders if study.crossed else DATA_ORDERS,
                 seed=seed,
                 **study.changes,
             ),
@@ -236,46 +229,26 @@ def pretrained_record(profile: str, folder: Path | None = None) -> RunRecord:
     return get_records(wanted, pretrain_job, train="no", folder=folder)["pretrained"][0]
 
 
-def get_episodes(
-    profile: str,
-    names: Collection[str] | None = None,
+def pretrain_first(
+    wanted: tuple[Job, ...],
     *,
-    train: str = "auto",
-    device: str = "cpu",
-    workers: int = 0,
-    folder: Path | None = None,
-    report: Callable[[str], object] = print,
-) -> dict[str, list[RunRecord]]:
-    """The records of a profile's fine-tuning, by study; each list has one record a seed.
-
-    Where something has to be fine-tuned and the pre-trained network is missing, it is made first.
-
-    Args:
-        profile: "quick", "cpu" or "paper".
-        names: studies, by default all of the profile.
-        train: which are trained, as of `get_records`.
-        device: where.
-        workers: runs at once; 0 is one for each core, and one on a GPU.
-        folder: of the records, by default `runs.results_folder()`.
-        report: takes a line on each run that ends.
-
-    Raises:
-        ValueError: an unknown study.
-        FileNotFoundError, DamagedRecord, SweepError: as of `get_records`.
-    """
-    wanted = choose(jobs(profile), names)
+    train: str,
+    device: str,
+    folder: Path | None,
+    report: Callable[[str], object],
+) -> None:
+    """Make the pre-trained network where something has to be fine-tuned and it is missing."""
+    profiles = {job.profile for job in wanted}
+    if train == "no" or (train == "auto" and profiles == {"cpu"}):
+        return
     folder = folder or results_folder()
-    reads_only = train == "no" or (train == "auto" and profile == "cpu")
-    first = [pretraining_job(profile)]
-    if not reads_only and (train == "all" or missing([*first, *wanted], folder)):
-        again = "missing" if weights_path(profile).is_file() else "all"
-        get_records(first, pretrain_job, train=again, device=device, folder=folder, report=report)
-    return get_records(
-        wanted,
-        train_job,
-        train=train,
-        device=device,
-        workers=workers,
-        folder=folder,
-        report=report,
-    )
+    for profile in profiles:
+        first = [pretraining_job(profile)]
+        if train == "all" or missing([*first, *wanted], folder):
+            again = "missing" if weights_path(profile).is_file() else "all"
+            get_records(
+                first, pretrain_job, train=again, device=device, folder=folder, report=report
+            )
+
+
+FINETUNING = Experiment(jobs, train_job, pretrain_first)

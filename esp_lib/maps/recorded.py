@@ -1,7 +1,6 @@
 """Maps as recorded runs: which there are, how one is computed, and where it is found."""
 
 import time
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,10 @@ import numpy as np
 
 from esp_lib import _checks
 from esp_lib.maps.grid import MAPS, HyperMap, MapConfig, compute, config_of
+from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord, made_by
 from esp_lib.records.store import load, results_folder
-from esp_lib.records.sweeps import Job, choose, get_records, missing
+from esp_lib.records.sweeps import Job, missing
 
 
 def jobs(profile: str) -> tuple[Job, ...]:
@@ -42,11 +42,7 @@ def train_job(job: Job, *, device: str = "cpu", progress: bool = False) -> RunRe
     )
 
 
-def get_maps(
-    profile: str, names: Collection[str] | None = None, **options: Any
-) -> dict[str, list[RunRecord]]:
-    """The recorded maps of a profile by name; options and errors are those of `get_records`."""
-    return get_records(choose(jobs(profile), names), train_job, **options)
+RECORDED_MAPS = Experiment(jobs, train_job)
 
 
 def find_map(

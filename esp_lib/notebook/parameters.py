@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FunctionType, ModuleType
 from typing import Any
 
+from esp_lib._device import is_device
 from esp_lib.records.record import PROFILES
 from esp_lib.records.sweeps import TRAIN
 
@@ -42,10 +43,7 @@ class Parameter:
     def accepts(self, value: object) -> bool:
         """Whether `value` is allowed."""
         if self.device:
-            number = str(value).removeprefix("cuda").removeprefix(":")
-            return value in ("cpu", "cuda") or (
-                str(value).startswith("cuda:") and number.isdecimal()
-            )
+            return is_device(value)
         if self.path:
             return isinstance(value, str)
         if self.choices:

@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
+from esp_lib._device import check_device
 from esp_lib._threads import CORES, share
 from esp_lib.optimizers.base import Optimizer
+from esp_lib.quadratic._numpy import run_textbook
+from esp_lib.quadratic._torch import run_on_torch
 from esp_lib.quadratic.plan import Plan, make_plan
 from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.sawtooth.curve import Curve
@@ -110,17 +113,12 @@ def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], A
     if not optimizer.two_moment_form:
         if device != "cpu":
             raise ValueError(f'device must be "cpu" for {optimizer.name}, got {device!r}')
-        from esp_lib.quadratic._numpy import run_textbook
-
         return partial(_run_groups, run_textbook)
     if device == "cpu":
         from esp_lib.quadratic._numba import run_on_cpu
 
         return partial(_run_groups, run_on_cpu)
-    from esp_lib._device import check_gpu
-    from esp_lib.quadratic._torch import run_on_torch
-
-    check_gpu(device)
+    check_device(device)
     try:
         from esp_lib.quadratic._triton import run_on_triton
     except ImportError:

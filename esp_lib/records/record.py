@@ -15,6 +15,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from esp_lib import _checks
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
 from esp_lib.records import npz
 
 STATUSES = ("finished", "stopped", "diverged", "out of memory")
@@ -86,14 +88,12 @@ def made_by(device: str, seconds: float) -> dict[str, Any]:
         device: "cpu", or a GPU as PyTorch names it, e.g. "cuda:0".
         seconds: how long the run took.
     """
-    from esp_lib import _device, _environment
-
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(float(seconds), 3),
-        "device": _device.device_name(device),
-        "versions": _environment.versions(),
-        "commit": _environment.commit(),
+        "device": device_name(device),
+        "versions": versions(),
+        "commit": commit(),
     }
 
 

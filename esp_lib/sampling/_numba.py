@@ -1,4 +1,4 @@
-"""Random words and shuffles, compiled: the twins of `threefry` and `orders`."""
+"""Random words and shuffles, compiled, from `threefry` and for `orders`."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,10 @@ from esp_lib.sampling.threefry import PARITY, ROTATIONS, ROUNDS, Words
 
 
 def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
-    """Words of one stream as a table, uint32 (rows, columns): those of `threefry.word_rows`."""
+    """Words of one stream as a table, uint32 (rows, columns).
+
+    Entry [r, j] is word `j % 2` of counter (j // 2, r), as `threefry.threefry2x32` says.
+    """
     return _word_rows((seed, stream, PARITY ^ seed ^ stream), rows, columns)
 
 

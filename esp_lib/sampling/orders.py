@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
-from esp_lib.sampling.threefry import STREAM_ORDER, Words
+from esp_lib.sampling.threefry import STREAM_ORDER
 
 ORDERS = ("reshuffle", "fixed", "reverse", "replacement")
 
@@ -49,48 +49,17 @@ def make_order(
     if kind == "reverse":
         return np.stack([forward if epoch % 2 == 0 else forward[::-1] for epoch in range(epochs)])
     if kind == "reshuffle":
-        return _shuffles(int(seed), epochs, num_functions, num_functions)
+        return shuffles(int(seed), epochs, num_functions, num_functions)
     steps = epochs * (num_functions // batch_size)
-    batches = _shuffles(int(seed), steps, batch_size, num_functions)
+    batches = shuffles(int(seed), steps, batch_size, num_functions)
     return batches.reshape(epochs, num_functions)
 
 
-def _shuffles(seed: int, rows: int, k: int, n: int) -> Order:
-    """The first k entries of `rows` shuffles of 0 … n - 1."""
-    try:
-        from esp_lib.sampling._numba import (
-            shuffle_rows as shuffle,  # compiled; loaded when first needed
-        )
-        from esp_lib.sampling._numba import word_rows as words
-    except ImportError:  # no numba here, or none that this NumPy goes with
-        from esp_lib.sampling.threefry import word_rows as words
+def shuffles(seed: int, rows: int, k: int, n: int) -> Order:
+    """The first k <= n entries of `rows` shuffles of 0 … n - 1, int32 (rows, k)."""
+    from esp_lib.sampling._numba import shuffle_rows, word_rows
 
-        shuffle = shuffle_rows
-    return shuffle(words(seed, STREAM_ORDER, rows, k), n)
-
-
-def shuffle_rows(words: Words, n: int) -> Order:
-    """The first k entries of a shuffle of 0 … n - 1, one shuffle a row; `_numba` has it compiled.
-
-    Args:
-        words: uint32 (rows, k), k <= n.
-        n: how many integers are shuffled.
-
-    Returns:
-        int32 array (rows, k); the entries of a row are distinct.
-    """
-    rows, k = words.shape
-    pool = list(range(n))
-    out = np.empty((rows, k), np.int32)
-    for row, word in zip(out, words.astype(np.uint64), strict=True):
-        j = np.arange(k, dtype=np.uint64)
-        swaps = list(enumerate((j + (word * (n - j) >> np.uint64(32))).tolist()))
-        for a, b in swaps:
-            pool[a], pool[b] = pool[b], pool[a]
-        row[:] = pool[:k]
-        for a, b in reversed(swaps):  # undo, so that each row starts from 0 … n - 1
-            pool[a], pool[b] = pool[b], pool[a]
-    return out
+    return shuffle_rows(word_rows(seed, STREAM_ORDER, rows, k), n)
 
 
 def check_batch_size(batch_size: int, num_functions: int) -> int:

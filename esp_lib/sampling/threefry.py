@@ -56,17 +56,6 @@ def threefry2x32(seed: int, stream: int, counter0: Words, counter1: Words) -> tu
     return w0, w1
 
 
-def word_rows(seed: int, stream: int, rows: int, columns: int) -> Words:
-    """Words of one stream as a table: entry [r, j] is word `j % 2` of counter (j // 2, r).
-
-    Returns:
-        uint32 array (rows, columns).
-    """
-    blocks = np.arange((columns + 1) // 2, dtype=np.uint32)
-    w0, w1 = threefry2x32(seed, stream, blocks[None, :], np.arange(rows, dtype=np.uint32)[:, None])
-    return np.stack([w0, w1], axis=-1).reshape(rows, -1)[:, :columns]
-
-
 def uniform(words: Words, low: float, high: float) -> NDArray[np.float64]:
     """Words as floats inside (low, high): low + (high - low) (word + 1/2) / 2**32."""
     return low + (high - low) * ((words.astype(np.float64) + 0.5) / 2.0**32)

@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from esp_lib import _checks
 from esp_lib.figures import BLUE, GREY, ORANGE, epoch_lines, label_lines
 from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, check_episodes, compare
-from esp_lib.sampling.orders import shuffle_rows
-from esp_lib.sampling.threefry import STREAM_ORDER, word_rows
+from esp_lib.sampling.orders import shuffles
 from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
 from esp_lib.widgets.packing import Packed, pack
@@ -135,9 +134,8 @@ class BudgetExplorer(Explorer):
         """Episodes of the example (t,), from the best to the worst where they may be stopped."""
         now: dict[str, Any] = self.settings
         size, points = self.task.loss.shape
-        words = word_rows(now["draw"], STREAM_ORDER, 1, now["t"])
         order = self.task.order(round(self.plan.f * points))
-        return order[np.isin(order, shuffle_rows(words, size)[0])]
+        return order[np.isin(order, shuffles(now["draw"], 1, now["t"], size)[0])]
 
     def take_best_plan(self) -> Outcome:
         """Set t, f and p to the plan that finds most for the budget, as the button does."""

@@ -4,13 +4,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from esp_lib import measure
 from esp_lib.bert import ablations
-from esp_lib.bert.ablations import FACTORS, PROBED, base, get_runs, jobs, make_config
+from esp_lib.bert.ablations import FACTORS, PROBED, base, jobs, make_config
 from esp_lib.bert.config import SMALL, BertConfig
 from esp_lib.bert.curves import curve
 from esp_lib.records import sweeps
@@ -167,9 +168,14 @@ def trained(monkeypatch):
         bars.append(progress)
         return record_of(job, "trained")
 
-    monkeypatch.setattr(ablations, "train_job", train_job)
+    experiment = replace(ablations.PRETRAINING, train=train_job)
+    monkeypatch.setattr(ablations, "PRETRAINING", experiment)
     monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
+
+
+def records(*given: Any, **options: Any) -> dict[str, list[RunRecord]]:
+    return ablations.PRETRAINING.records(*given, **options)
 
 
 def silent(line: str) -> None:
@@ -200,9 +206,9 @@ def keep(folder: Path, profile: str, *names: str) -> list[Job]:
 )
 def test_runs_are_trained_as_asked(tmp_path, trained, profile, train, expected):
     keep(tmp_path, profile, "fixed")
-    found = get_runs(profile, ["fixed", "beta2-0.8"], train=train, folder=tmp_path, report=silent)
+    found = records(profile, ["fixed", "beta2-0.8"], train=train, folder=tmp_path, report=silent)
     assert sorted(trained) == expected
-    assert {name: [record.seed for record in records] for name, records in found.items()} == {
+    assert {name: [record.seed for record in runs] for name, runs in found.items()} == {
         "beta2-0.8": [0] if profile == "quick" else [0, 1, 2],
         "fixed": [0],
     }
@@ -214,9 +220,9 @@ def test_runs_are_trained_as_asked(tmp_path, trained, profile, train, expected):
 @pytest.mark.parametrize(("profile", "train"), [("cpu", "no"), ("cpu", "auto"), ("paper", "no")])
 def test_records_are_read_and_nothing_is_trained(tmp_path, trained, profile, train):
     kept = keep(tmp_path, profile, "baseline", "fixed")
-    found = get_runs(profile, ("baseline", "fixed"), train=train, folder=tmp_path)
+    found = records(profile, ("baseline", "fixed"), train=train, folder=tmp_path)
     assert list(found) == ["baseline", "fixed"]
-    assert [r.label for records in found.values() for r in records] == [job.label for job in kept]
+    assert [r.label for runs in found.values() for r in runs] == [job.label for job in kept]
 
     kept[1].path(tmp_path).unlink()
     message = (
@@ -225,17 +231,17 @@ def test_records_are_read_and_nothing_is_trained(tmp_path, trained, profile, tra
         f"which may take hours: python -m esp_lib runs train --profile {profile}"
     )
     with pytest.raises(FileNotFoundError) as caught:
-        get_runs(profile, ["baseline"], train=train, folder=tmp_path)
+        records(profile, ["baseline"], train=train, folder=tmp_path)
     assert str(caught.value) == message
 
     other = replace(kept[1], config=replace(kept[1].config, beta2=0.5))
     save(record_of(other), tmp_path)
     with pytest.raises(FileNotFoundError, match=r"baseline-seed1 .* was made with other settings"):
-        get_runs(profile, ["baseline"], train=train, folder=tmp_path)
+        records(profile, ["baseline"], train=train, folder=tmp_path)
 
     kept[1].path(tmp_path).write_bytes(b"no record")
     with pytest.raises(DamagedRecord, match="baseline-seed1"):
-        get_runs(profile, ["baseline"], train=train, folder=tmp_path)
+        records(profile, ["baseline"], train=train, folder=tmp_path)
     assert trained == []
 
 
@@ -244,23 +250,23 @@ def test_damaged_and_outdated_records_are_trained_again(tmp_path, trained):
     kept[0].path(tmp_path).write_bytes(b"no record")
     save(record_of(replace(kept[2], config=replace(kept[2].config, lr=1.0))), tmp_path)
     lines: list[str] = []
-    get_runs("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
+    records("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
     assert sorted(trained) == ["beta2-0.8-seed0", "beta2-0.8-seed2"]
     assert sum("to be trained again" in line for line in lines) == 2
 
 
 def test_all_runs_are_meant_where_none_is_named(tmp_path, trained, monkeypatch):
     monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
-    found = get_runs("quick", report=silent)
+    found = records("quick", report=silent)
     assert sorted(trained) == sorted(job.label for job in jobs("quick"))
     assert list(found) == [factor.name for factor in FACTORS if "quick" in factor.profiles]
     assert (tmp_path / "quick" / "baseline-seed0.npz").exists()
-    assert get_runs("quick", [], report=silent) == {}
+    assert records("quick", [], report=silent) == {}
 
 
 @pytest.mark.parametrize(("workers", "shown"), [(1, True), (2, False)])
 def test_a_run_that_trains_alone_shows_its_progress(tmp_path, trained, workers, shown):
-    get_runs("paper", ["beta2-0.8"], workers=workers, folder=tmp_path, report=silent)
+    records("paper", ["beta2-0.8"], workers=workers, folder=tmp_path, report=silent)
     assert bars == [shown] * 3
 
 
@@ -272,7 +278,7 @@ def test_under_torchrun_all_processes_train_and_the_first_writes(
     monkeypatch.setenv("RANK", str(rank))
     monkeypatch.setattr(sweeps, "process_pool", None)  # each process trains in itself
     lines: list[str] = []
-    found = get_runs("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
+    found = records("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
     assert trained == BETA2  # in one order in all processes
     assert [record.seed for record in found["beta2-0.8"]] == [0, 1, 2]
     assert len(list(tmp_path.glob("**/*.npz"))) == (3 if rank == 0 else 0)
@@ -288,14 +294,14 @@ def test_wrong_names_are_refused_before_anything_is_trained(tmp_path, trained):
         ({"train": "yes"}, "train must be one of 'auto', 'no', 'missing', 'all', got 'yes'"),
     ):
         with pytest.raises(ValueError, match=message):
-            get_runs(**{"profile": "quick", "folder": tmp_path, **change})
+            records(**{"profile": "quick", "folder": tmp_path, **change})
     assert trained == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_gpu_fails_the_runs_by_name(tmp_path, trained):
     with pytest.raises(SweepError, match="quick/fixed-seed0: ValueError: device must be there"):
-        get_runs("quick", ["fixed"], device="cuda", folder=tmp_path, report=silent)
+        records("quick", ["fixed"], device="cuda", folder=tmp_path, report=silent)
 
 
 # ----------------------------------------------------------------------------- from text to tooth
@@ -307,9 +313,10 @@ def test_the_quick_profile_has_a_tooth(tmp_path, monkeypatch):
     monkeypatch.delenv("ESP_DATA", raising=False)
     names = ["baseline", "beta2-0.8"]
     first = tuple(job for job in jobs("quick") if job.seed == 0)
-    monkeypatch.setattr(ablations, "jobs", lambda profile: first)
+    experiment = replace(ablations.PRETRAINING, jobs=lambda profile: first)
+    monkeypatch.setattr(ablations, "PRETRAINING", experiment)
     lines: list[str] = []
-    found = get_runs("quick", names, workers=1, report=lines.append)
+    found = records("quick", names, workers=1, report=lines.append)
     assert lines[0] == "2 runs: 0 on disk already, 2 to train"
     for name in names:
         (record,) = found[name]

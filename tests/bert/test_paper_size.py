@@ -83,14 +83,14 @@ def test_drops_of_runs_and_of_the_paper_in_one_panel():
 
 
 def test_records_are_found_however_few_there_are(tmp_path):
-    assert ablations.on_disk("paper", folder=tmp_path) == {}
+    assert ablations.PRETRAINING.on_disk("paper", folder=tmp_path) == {}
     job = ablations.jobs("paper")[0]
     part = RunRecord(
         name=job.name, profile="paper", seed=job.seed, config=asdict(job.config),
         arrays={"mlm_loss": np.zeros(1323, np.float32)}, made={}, status="stopped",
     )  # fmt: skip
     save(part, tmp_path)
-    found = ablations.on_disk("paper", folder=tmp_path)
+    found = ablations.PRETRAINING.on_disk("paper", folder=tmp_path)
     assert list(found) == ["baseline"]
     assert found["baseline"][0].status == "stopped"
     other = RunRecord(
@@ -99,6 +99,6 @@ def test_records_are_found_however_few_there_are(tmp_path):
     )  # fmt: skip
     assert config_key(other.config) != config_key(asdict(job.config))
     save(other, tmp_path)  # of other settings
-    assert list(ablations.on_disk("paper", folder=tmp_path)) == ["baseline"]
+    assert list(ablations.PRETRAINING.on_disk("paper", folder=tmp_path)) == ["baseline"]
     with pytest.raises(ValueError, match="names must be one of"):
-        ablations.on_disk("paper", ["unknown"], tmp_path)
+        ablations.PRETRAINING.on_disk("paper", ["unknown"], tmp_path)

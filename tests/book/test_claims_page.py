@@ -188,7 +188,7 @@ def test_who_installs_the_library_is_told_where_the_records_are():
     reading = [
         int(path.name[:2])
         for path in sorted((ROOT / "book").glob("[0-9]*.ipynb"))
-        if re.search(r"\b(get_runs|get_episodes|results_folder|load_trial)\(", path.read_text())
+        if re.search(r"\b(PRETRAINING|FINETUNING|results_folder\(|load_trial\()", path.read_text())
     ]
     *most, last = map(str, reading)
     assert f"chapters {', '.join(most)} and {last} miss" in page

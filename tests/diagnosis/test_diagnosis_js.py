@@ -183,7 +183,7 @@ def test_files_get_the_same_diagnosis_on_the_whole_path(node, tmp_path):
 
 
 def test_wrong_epoch_lengths_are_refused(node, tmp_path):
-    module(tmp_path, "diagnosis/diagnosis.js")
+    name = module(tmp_path, "diagnosis/diagnosis.js")
     lengths = [0, -3, 0.5, math.inf, 1e-7]
     code = """import(process.argv[1]).then(({ diagnose }) => {
       for (const length of [0, -3, 0.5, Infinity, 1e-7]) {
@@ -191,7 +191,7 @@ def test_wrong_epoch_lengths_are_refused(node, tmp_path):
       }
     })"""
     done = subprocess.run(
-        [node, "-e", code, (tmp_path / "diagnose.mjs").as_uri()],
+        [node, "-e", code, name.as_uri()],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout.splitlines() == [
@@ -244,7 +244,7 @@ def test_a_million_points_take_seconds(node, tmp_path):
       console.log(JSON.stringify([verdict, stepsPerEpoch, (user + system) / 1e6]));
     })"""
     done = subprocess.run(
-        [node, "-e", code, (tmp_path / "diagnose.mjs").as_uri()],
+        [node, "-e", code, name.as_uri()],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     verdict, length, seconds = json.loads(done.stdout)

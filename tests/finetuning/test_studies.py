@@ -1,6 +1,7 @@
 """The fine-tuning runs of each profile, and how they are got."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ import pytest
 from esp_lib import __main__ as command
 from esp_lib.bert import ablations
 from esp_lib.finetuning import studies
-from esp_lib.finetuning.studies import SEEDS, get_episodes, jobs, pretraining, weights_path
+from esp_lib.finetuning.studies import SEEDS, jobs, pretraining, weights_path
 from esp_lib.records import sweeps
+from esp_lib.records.experiment import Experiment
 from esp_lib.records.npz import as_mapping
 from esp_lib.records.record import PROFILES, RunRecord
 from esp_lib.records.store import save
@@ -81,9 +83,14 @@ def trained(tmp_path, monkeypatch):
         return record(job)
 
     monkeypatch.setattr(studies, "pretrain_job", pretrain_job)
-    monkeypatch.setattr(studies, "train_job", train_job)
+    experiment = replace(studies.FINETUNING, train=train_job)
+    monkeypatch.setattr(studies, "FINETUNING", experiment)
     monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
+
+
+def records(*given, **options):
+    return studies.FINETUNING.records(*given, **options)
 
 
 def silent(line: str) -> None:
@@ -91,45 +98,53 @@ def silent(line: str) -> None:
 
 
 def test_the_network_is_pretrained_once_and_before_the_episodes(tmp_path, trained):
-    found = get_episodes("quick", ["order"], workers=1, report=silent)
+    found = records("quick", ["order"], workers=1, report=silent)
     assert trained == ["pretrained-seed0", "order-seed0", "order-seed1", "order-seed2"]
     assert [r.seed for r in found["order"]] == [0, 1, 2]
-    get_episodes("quick", ["one-epoch"], workers=1, report=silent)
+    records("quick", ["one-epoch"], workers=1, report=silent)
     assert trained[4:] == ["one-epoch-seed0"]
-    get_episodes("quick", ["one-epoch", "order"], report=silent)
+    records("quick", ["one-epoch", "order"], report=silent)
     assert len(trained) == 5
     weights_path("quick").unlink()
-    get_episodes("quick", ["one-epoch"], train="all", workers=1, report=silent)
+    records("quick", ["one-epoch"], train="all", workers=1, report=silent)
     assert trained[5:] == ["pretrained-seed0", "one-epoch-seed0"]
 
 
 def test_recorded_profiles_are_read_without_weights(tmp_path, trained):
     with pytest.raises(FileNotFoundError, match="there is no record of rte-seed0"):
-        get_episodes("cpu", ["rte"], report=silent)
+        records("cpu", ["rte"], report=silent)
     for job in jobs("cpu"):
         save(record(job), tmp_path)
-    assert len(get_episodes("cpu", report=silent)["rte"]) == SEEDS["cpu"][0]
+    assert len(records("cpu", report=silent)["rte"]) == SEEDS["cpu"][0]
     assert trained == []
     with pytest.raises(ValueError, match=r"names must be one of .*'sst2'"):
-        get_episodes("cpu", ["mnli"], report=silent)
+        records("cpu", ["mnli"], report=silent)
 
 
 def test_one_command_trains_pretraining_and_finetuning(monkeypatch, capsys):
-    asked = []
-    for module, name in ((ablations, "get_runs"), (studies, "get_episodes")):
-        monkeypatch.setattr(
-            module, name, lambda profile, names, name=name, **how: asked.append((name, names, how))
-        )
+    asked: list[tuple[str, list[str], dict[str, str]]] = []
+
+    @dataclass(frozen=True)
+    class Asked(Experiment):
+        label: str = ""
+
+        def records(self, profile, names=None, **how):
+            asked.append((self.label, names, how))
+            return {}
+
+    for module, name in ((ablations, "PRETRAINING"), (studies, "FINETUNING")):
+        one = getattr(module, name)
+        monkeypatch.setattr(module, name, Asked(one.jobs, one.train, label=name))
     train = ["runs", "train", "--profile", "cpu"]
     assert command.main([*train, "rte", "baseline", "--again", "--device", "cuda"]) == 0
     assert [(name, names) for name, names, _ in asked] == [
-        ("get_runs", ["baseline"]),
-        ("get_episodes", ["rte"]),
+        ("PRETRAINING", ["baseline"]),
+        ("FINETUNING", ["rte"]),
     ]
     assert {(how["train"], how["device"]) for *_, how in asked} == {("all", "cuda")}
     asked.clear()
     assert command.main([*train, "sst2"]) == 0
-    assert [name for name, *_ in asked] == ["get_episodes"]
+    assert [name for name, *_ in asked] == ["FINETUNING"]
     asked.clear()
     assert command.main(train) == 0
     assert [len(names) > 5 for _, names, _ in asked] == [True, True]
