@@ -231,7 +231,7 @@ def test_students_t(node, tmp_path):
 
 @pytest.mark.timing
 def test_a_million_points_take_seconds(node, tmp_path):
-    module(tmp_path, "diagnosis/diagnosis.js")
+    name = module(tmp_path, "diagnosis/diagnosis.js")
     code = """import(process.argv[1]).then(({ diagnose }) => {
       const steps = Float64Array.from({ length: 1e6 }, (_, i) => i + 1);
       const noise = (i) => Math.sqrt(12) * (((i * 0.6180339887498949 + 7e-7 * i * i) % 1) - 0.5);
