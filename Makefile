@@ -117,13 +117,15 @@ links: setup  ## follow the book's external links
 
 # ----------------------------------------------------------------------------------------- checks
 
-check: setup-dev  ## lint, formatting and types only
+check: setup-dev  ## lint, formatting, types and floors only
 	@echo "== ruff: lint"
 	@$(VENV)/bin/ruff check .
 	@echo "== ruff: formatting"
 	@$(VENV)/bin/ruff format --check .
 	@echo "== mypy"
 	@$(VENV)/bin/mypy
+	@echo "== import-linter: no import upward, no circle"
+	@$(VENV)/bin/lint-imports --no-cache
 
 test: check assets  ## check, build the book if it is not fresh, run every test (PYTEST_ARGS=)
 	@$(MAKE) -s $(BOOK)
