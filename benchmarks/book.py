@@ -1,0 +1,64 @@
+"""How long the book takes to build, chapter by chapter.
+
+Run with `python -m benchmarks.book` on a machine that does nothing else. It builds the book anew,
+as `make book` does after installation, and writes `benchmarks/book.md`. Compiled loops are compiled
+again, as on a fresh clone.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from esp_lib._device import device_name
+from esp_lib._environment import commit, versions
+
+ROOT = Path(__file__).resolve().parent.parent
+EXECUTED = re.compile(r"(\w+)\.ipynb: Executed notebook in ([\d.]+) seconds")
+GOAL = 240  # seconds, of the whole build on two idle cores
+
+
+def build() -> tuple[dict[str, float], float]:
+    """Seconds of each chapter's execution, and of the whole build."""
+    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--all"]
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as cache:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False,
+            env={**os.environ, "NUMBA_CACHE_DIR": cache, "NO_COLOR": "1"},
+        )  # fmt: skip
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"the book does not build:\n{done.stderr[-3000:]}")
+    return {
+        name: float(took) for name, took in EXECUTED.findall(done.stderr + done.stdout)
+    }, seconds
+
+
+def main() -> None:
+    """Build, print the table, write it."""
+    chapters, whole = build()
+    rows = [f"| {name} | {took:.0f} |" for name, took in sorted(chapters.items())]
+    made = ", ".join(f"{name} {version}" for name, version in versions().items())
+    text = "\n".join([
+        "# Building the book",
+        "",
+        f"Repeat with `python -m benchmarks.book`. The whole build took **{whole:.0f} s**, of "
+        f"which execution {sum(chapters.values()):.0f} s; the goal is {GOAL} s on two idle cores.",
+        "",
+        "| page | executed in, s |",
+        "|---|---|",
+        *rows,
+        "",
+        f"{device_name('cpu')}, {commit()}, {made}.",
+        "",
+    ])  # fmt: skip
+    print(text)
+    Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
+
+
+if __name__ == "__main__":
+    main()
