@@ -42,7 +42,7 @@ def training(
     return _finish(ax, epochs, "MLM training loss in nats")
 
 
-def checks(
+def validated(
     runs: Mapping[str, Sequence[RunRecord]],
     title: str = "",
     *,

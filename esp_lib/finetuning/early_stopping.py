@@ -81,7 +81,7 @@ class HeldOut:
         return first, second
 
 
-class Episodes(NamedTuple):
+class Scores(NamedTuple):
     """Checked records."""
 
     score: Array  # (N, P) at equally spaced evaluations, higher is better, at most 1
@@ -99,7 +99,7 @@ class Episodes(NamedTuple):
         return np.lexsort((np.where(np.isfinite(loss), loss, np.inf), -score))  # stable
 
 
-def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Episodes:
+def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Scores:
     """The records of N episodes at P evaluations; ValueError if they are not (N, P) both."""
     points = _checks.real("score", score, high=1)
     losses = np.asarray(loss, np.float64)
@@ -110,7 +110,7 @@ def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Episo
         )
     if losses.shape != points.shape:
         raise ValueError(f"loss must have the shape of score, {points.shape}, got {losses.shape}")
-    return Episodes(points, losses, _checks.choice("at", at, KEPT))
+    return Scores(points, losses, _checks.choice("at", at, KEPT))
 
 
 def budget(t: int, f: float, p: int) -> float:
@@ -276,7 +276,7 @@ class Law(NamedTuple):
     after: NDArray[np.int32]
 
 
-def law(episodes: Episodes, point: int) -> Law:
+def law(episodes: Scores, point: int) -> Law:
     """What plans that stop at evaluation `point`, counted from 1, find."""
     size, points = episodes.score.shape
     order = episodes.order(point)

@@ -72,7 +72,7 @@ class Inputs(NamedTuple):
         return Inputs(tokens, segments, self.lengths[rows], self.label[rows])
 
 
-class Episodes:
+class Networks:
     """E episodes that are trained together.
 
     Attributes:
@@ -218,7 +218,7 @@ def _train_together(
     seeds: list[int],
     device: torch.device,
 ) -> dict[str, NDArray[Any]]:
-    episodes = Episodes({k: v.to(device) for k, v in first.items()}, config, len(seeds))
+    episodes = Networks({k: v.to(device) for k, v in first.items()}, config, len(seeds))
     train, valid = (_on_device(examples, device) for examples in (task.train, task.valid))
     order = torch.from_numpy(_orders(config, seeds).astype(np.int64)).to(device)  # (E, steps, B)
     asked = set(evaluation_steps(config))

@@ -40,7 +40,7 @@ def test_training_draws_the_median_of_the_seeds_in_nine_points_an_epoch():
 
 
 def test_checks_stand_where_the_runs_were_validated():
-    drawn = lines(draw.checks(RUNS))
+    drawn = lines(draw.validated(RUNS))
     assert drawn["low"].get_xdata() == pytest.approx([0.5, 2, 4])
     assert drawn["low"].get_ydata() == pytest.approx([3, 2, 2])
 
