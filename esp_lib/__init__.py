@@ -1,10 +1,12 @@
-"""The epochal sawtooth phenomenon: simulate it, measure it, explain it.
+"""The epochal sawtooth phenomenon: simulate it, measure it, explain it, find it in a run.
 
 Companion to Q. Liu and W. Ma, "The Epochal Sawtooth Phenomenon: Unveiling Training Loss
 Oscillations in Adam and Other Optimizers", Neural Processing Letters 57(3), 2025,
 doi 10.1007/s11063-025-11776-4.
 """
 
+from esp_lib.diagnosis.diagnosis import Diagnosis, diagnose
+from esp_lib.logs.read import read_log
 from esp_lib.optimizers.adam import Adam, AdamW, AMSGrad, NAdam
 from esp_lib.optimizers.adaptive import Adagrad, RMSProp
 from esp_lib.optimizers.base import Optimizer
@@ -22,6 +24,6 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "AMSGrad", "Adafactor", "AdafactorMatrix", "Adagrad", "Adam", "AdamMini", "AdamW",
-    "Curve", "Lion", "NAdam", "Nesterov", "Optimizer", "QuadraticProblem", "RMSProp", "Sawtooth",
-    "ScheduleFreeAdamW", "make_order", "measure", "simulate",
+    "Curve", "Diagnosis", "Lion", "NAdam", "Nesterov", "Optimizer", "QuadraticProblem", "RMSProp",
+    "Sawtooth", "ScheduleFreeAdamW", "diagnose", "make_order", "measure", "read_log", "simulate",
 ]  # fmt: skip

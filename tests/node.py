@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from esp_lib.widgets._assets import PACKAGE, collect
+from esp_lib.widgets._assets import PACKAGE, collect, data_files
 
 SCRIPTS = Path(__file__).parent / "js"
 
@@ -11,7 +11,7 @@ SCRIPTS = Path(__file__).parent / "js"
 def module(folder: Path, name: str) -> Path:
     """A module of the package, e.g. "logs/read.js", with what it imports, as Node can import it."""
     (folder / "package.json").write_text('{"type": "module"}')
-    for part in collect(name, []):
+    for part in [*collect(name, []), *data_files(name)]:
         place = folder / part
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text((PACKAGE / part).read_text("utf-8"), "utf-8")

@@ -1,6 +1,7 @@
 """The command `esp-diagnose`: a training log in, a diagnosis out."""
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -11,22 +12,29 @@ from pathlib import Path
 from esp_lib.diagnosis.diagnosis import Diagnosis, diagnose
 from esp_lib.diagnosis.figures import draw_both
 from esp_lib.diagnosis.report import as_json, as_text
-from esp_lib.diagnosis.wording import VERDICTS
-from esp_lib.logs.read import Log, LogError, parse_log, read_log
+from esp_lib.diagnosis.verdict import VERDICTS
+from esp_lib.logs.formats import LogError
+from esp_lib.logs.read import parse_log, read_log, read_stream
 
-EXIT = {"sawtooth": 0, "none": 1, "cannot tell": 3}  # 2: wrong use, or a log that can't be read
+EXIT = dict(zip(VERDICTS, (0, 4, 1, 3), strict=True))
+UNREAD = 2  # wrong use, or a log that cannot be read
+BROKEN = 70  # an error of the command itself, as sysexits.h has it
 
-PATTERN_SECONDS = 60.0  # for a log with --pattern; a million lines take a few
+PATTERN_SECONDS = 10.0  # for a log with --pattern; a million lines take a few
+PLAIN = str.maketrans({
+    "±": "+/-", "−": "-", "β": "beta", "₂": "2", "ε": "eps", "“": '"', "”": '"', "’": "'",
+})  # fmt: skip
 
 HELP = """\
-Is the epochal sawtooth in your training run, and what makes it?
+Does the loss of your training run drop at every epoch boundary, and is it a bug?
 
-LOG is a CSV or TSV file, Lightning's metrics.csv, a Weights & Biases export, JSON or JSON lines,
-a Hugging Face trainer_state.json, a TensorBoard event file, or text such as 'step 120 loss 3.21';
-- reads from standard input. Nothing leaves this machine.
+LOG is a CSV or TSV file, Lightning's metrics.csv, a Weights & Biases export or run file, JSON or
+JSON lines, a Hugging Face trainer_state.json, a TensorBoard event file, a notebook, or text such as
+'step 120 loss 3.21'; - reads from standard input. Nothing leaves this machine.
 """
-ENDING = """\
-exit status: 0 sawtooth, 1 none, 3 cannot tell, 2 wrong use or a log that cannot be read
+ENDING = f"""\
+exit status: 0 sawtooth, 4 staircase, 1 neither, 3 cannot tell, {UNREAD} wrong use or a log that
+cannot be read, {BROKEN} an error of the command itself
 """
 
 
@@ -46,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
         "(?P<loss>...) and perhaps step, epoch, lr and val_loss")  # fmt: skip
     add("--log-every", type=int, default=1, metavar="N",
         help="steps from one point to the next, for a log without steps (default 1)")  # fmt: skip
+    add("--run", type=int, metavar="N",
+        help="which run of a log that holds several, from 1 (default: the longest)")  # fmt: skip
     add("--json", action="store_true", help="print JSON")
     add("--plot", metavar="OUT.svg", help="draw the loss and the folded tooth (.svg, .png or .pdf; "
         "needs Matplotlib)")  # fmt: skip
@@ -54,27 +64,59 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; returns the exit status."""
-    given = parser().parse_args(arguments)
     try:
-        read = {
-            "column": given.column, "validation_column": given.validation_column,
-            "pattern": given.pattern, "log_every": given.log_every,
-        }  # fmt: skip
-        content = sys.stdin.buffer.read() if given.log == "-" else None
+        return _run(parser().parse_args(arguments))
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN
+    except KeyboardInterrupt:
+        return 130
+    except ImportError as error:
+        print(f"esp-diagnose: {error.name} is missing: pip install {error.name}", file=sys.stderr)
+        return BROKEN
+    except Exception as error:  # whatever it is, no traceback and no status of a verdict
+        print(f"esp-diagnose: failed, which is an error of this program or of the machine, not of "
+              f"the log ({type(error).__name__}: {error}); please report it with the log to the "
+              "project's issues", file=sys.stderr)  # fmt: skip
+        return BROKEN
+
+
+def _run(given: argparse.Namespace) -> int:
+    read = {
+        "column": given.column, "validation_column": given.validation_column,
+        "pattern": given.pattern, "log_every": given.log_every, "run": given.run,
+        "voice": "command",
+    }  # fmt: skip
+    try:
+        if given.plot is not None:
+            _check_plot(Path(given.plot), given.log)
         with limited(PATTERN_SECONDS if given.pattern else 0.0):
-            log = read_log(given.log, **read) if content is None else parse_log(content, **read)
+            if given.log == "-":
+                log = parse_log(read_stream(sys.stdin.buffer), **read)
+            else:
+                log = read_log(given.log, **read)
         diagnosis = diagnose(log, given.steps_per_epoch)
         if given.plot is not None:
-            plot(diagnosis, log, Path(given.plot))
+            plot(diagnosis, Path(given.plot))
     except LogError as error:
         print(f"esp-diagnose: {given.log}: {error}", file=sys.stderr)
-        return 2
+        return UNREAD
     except ValueError as error:
         print(f"esp-diagnose: {error}", file=sys.stderr)
-        return 2
-    report = as_json if given.json else as_text
-    sys.stdout.write(report(diagnosis, log))
+        return UNREAD
+    show((as_json if given.json else as_text)(diagnosis, "command"))
     return EXIT[diagnosis.verdict]
+
+
+def show(text: str) -> None:
+    """Print, in plain letters where the terminal has no others."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN)
+        text = text.encode(sys.stdout.encoding or "ascii", "replace").decode("ascii", "replace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 @contextmanager
@@ -89,7 +131,7 @@ def limited(seconds: float) -> Iterator[None]:
         return
 
     def stop(*_: object) -> None:
-        raise LogError(f"--pattern took more than {seconds:g} s; try a simpler one")
+        raise LogError("slow pattern", seconds=seconds)
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -100,13 +142,17 @@ def limited(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def plot(diagnosis: Diagnosis, log: Log, path: Path) -> None:
-    """Write the picture; ValueError if it cannot be written."""
+def _check_plot(path: Path, log: str) -> None:
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise ValueError(f"--plot must name an .svg, .png or .pdf file, got {str(path)!r}")
+    if log != "-" and path.exists() and Path(log).exists() and path.samefile(log):
+        raise ValueError(f"--plot must not name the log itself, got {str(path)!r}")
+
+
+def plot(diagnosis: Diagnosis, path: Path) -> None:
+    """Write the picture; ValueError if it cannot be written."""
     try:
-        title = VERDICTS[diagnosis.verdict].split(":")[0].rstrip(".")
-        figure = draw_both(log, diagnosis, title)
+        figure = draw_both(diagnosis.log, diagnosis, diagnosis.headline.partition(":")[0])
     except ImportError:
         raise ValueError("--plot needs Matplotlib: pip install matplotlib") from None
     try:

@@ -1,11 +1,11 @@
 // Is the sawtooth in your run, and what makes it? From a training log to a diagnosis: the twin of
 // esp_lib/diagnosis/diagnosis.py. The log is one of `parseLog`.
 
-import { cannotTell, correctedP, judge } from "./verdict.js";
+import { correctedP, judge, unable } from "./verdict.js";
 import { collectEvidence } from "./evidence.js";
 import { findPeriod } from "./period.js";
 import { findOverfitting } from "./overfitting.js";
-import { formatComma, formatG } from "../logs/format.js";
+import { formatG } from "../logs/format.js";
 import { tPoint } from "../sawtooth/student_t.js";
 
 const LEAST_POINTS = 3; // an epoch
@@ -20,38 +20,28 @@ const LEAST_POINTS = 3; // an epoch
  */
 export function diagnose(log, stepsPerEpoch = null) {
   const length = chooseLength(log, stepsPerEpoch);
-  const { steps, loss, interval } = log;
-  const [first, last] = [steps[0], steps[steps.length - 1]];
-  const span = (last - first) / length.steps;
   let evidence = null;
-  let judged;
-  if (length.source === "unknown") {
-    judged = cannotTell(
-      "The log does not say how long an epoch is, and the curve does not show it: at no " +
-        "period does the loss drop more regularly than chance. Say how many steps an epoch " +
-        "has: --steps-per-epoch N.",
-    );
-  } else if (length.steps / interval < LEAST_POINTS) {
-    judged = cannotTell(
-      `The log has ${formatG(length.steps / interval, 2)} points an epoch; what happens within ` +
-        `an epoch shows from ${LEAST_POINTS} on, and 20 are better. Log more often.`,
-    );
-  } else if (last <= length.steps) {
-    judged = cannotTell(
-      `The run ends within its first epoch, of ${formatG(length.steps)} steps: there is no ` +
-        "boundary.",
-    );
-  } else if (last - first > loss.length * length.steps) {
-    judged = cannotTell(
-      `Most epochs are missing: the log has ${formatComma(loss.length)} points from ` +
-        `${formatG(span, 3)} epochs.`,
-    );
-  } else {
-    evidence = collectEvidence(steps, loss, log.learningRate, length.steps, interval);
+  let judged = refusal(log, length.steps);
+  if (judged === null) {
+    evidence = collectEvidence(log.steps, log.loss, log.learningRate, length.steps, log.interval);
     judged = judge(evidence, length.tries);
   }
   judged.reasons.unshift(...length.reasons);
   return describeDiagnosis(log, judged, evidence, length);
+}
+
+/** Why nothing can be measured, if so; null if not. */
+function refusal({ steps, loss, interval, leftOut }, length) {
+  const points = loss.length;
+  const [first, last] = [steps[0], steps[points - 1]];
+  if (leftOut > points) return unable("lost points", { lost: leftOut, points });
+  if (Number.isNaN(length)) return unable("no length");
+  if (length / interval < LEAST_POINTS) {
+    return unable("few points", { points: length / interval, least: LEAST_POINTS });
+  }
+  if (last <= length) return unable("first epoch", { length });
+  if (last - first > points * length) return unable("gaps", { points, epochs: (last - first) / length });
+  return null;
 }
 
 /** Steps in an epoch: {steps, source, confidence, tries, reasons}. */
@@ -64,10 +54,7 @@ function chooseLength(log, asked) {
     }
     const reasons = [];
     if (log.stepsPerEpoch && Math.abs(asked / log.stepsPerEpoch - 1) > 0.02) {
-      reasons.push(
-        `${formatG(asked)} steps an epoch were asked for; the log itself speaks of ` +
-          `${formatG(log.stepsPerEpoch)}.`,
-      );
+      reasons.push(["asked otherwise", { length: asked, own: log.stepsPerEpoch }]);
     }
     return { ...known, steps: asked, source: "argument", reasons };
   }
@@ -79,14 +66,9 @@ function chooseLength(log, asked) {
   if (!Number.isFinite(period.steps)) {
     return { ...known, steps: NaN, source: "unknown", confidence: 0 };
   }
-  const reason =
-    `The log does not say how long an epoch is. ${formatG(period.steps)} steps (give or take ` +
-    `${formatG(period.error, 1)}) is where the loss drops most regularly; of ` +
-    `${formatComma(period.tries)} lengths that were tried, and p is corrected for that.`;
-  return {
-    steps: period.steps, source: "estimated", confidence: 1 - period.pValue, tries: period.tries,
-    reasons: [reason],
-  };
+  const { steps, error, tries } = period;
+  const reasons = [["estimated", { length: steps, error, tries }]];
+  return { steps, source: "estimated", confidence: 1 - period.pValue, tries, reasons };
 }
 
 /** The 95 % interval of the amplitude; NaN where there is none. */
@@ -110,7 +92,9 @@ function describeDiagnosis(log, judged, evidence, length) {
     amplitudeInterval: tooth ? amplitudeRange(tooth, evidence.boundaries) : [NaN, NaN],
     drop: tooth?.drop ?? NaN,
     rise: tooth?.rise ?? NaN,
-    noise: tooth?.noise ?? NaN,
+    climb: judged.share[0],
+    climbError: judged.share[1],
+    noise: evidence?.noise ?? NaN,
     shape: tooth && judged.verdict === "sawtooth" ? tooth.shape : "none",
     phase: tooth?.phase ?? new Float64Array(0),
     profile: tooth?.profile ?? new Float64Array(0),
@@ -126,10 +110,12 @@ function describeDiagnosis(log, judged, evidence, length) {
     pointsPerEpoch: length.steps / log.interval,
     cause: judged.cause,
     causeConfidence: judged.confidence,
-    reasons: judged.reasons,
     overfitting: validation.verdict,
     bestValidationStep: validation.bestStep,
     noiseRepeats: evidence?.repeat.correlation ?? NaN,
     correlation: evidence?.correlation ?? NaN,
+    found: judged.headline,
+    why: judged.reasons,
+    log,
   };
 }

@@ -1,127 +1,118 @@
 """Is the sawtooth in your run, and what makes it? From a training log to a diagnosis.
 
-`diagnose` finds the epochs, collects the evidence (`evidence.py`) and weighs it (`verdict.py`). The
-measurement is `esp_lib.sawtooth.measurement.measure`. It says "cannot tell" where the log does not
-carry an answer. The command is `esp-diagnose`. Shown in chapter 8.
+`diagnose` finds the epochs, collects the evidence (`evidence.py`) and weighs it (`verdict.py`); it
+says "cannot tell" where the log does not carry an answer. Chapter 8 shows it, and the command
+`esp-diagnose` runs it on a file.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from esp_lib import _checks
 from esp_lib.diagnosis.evidence import Evidence, collect
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import find_period
-from esp_lib.diagnosis.verdict import Judgement, corrected, judge
-from esp_lib.logs.read import Log
+from esp_lib.diagnosis.report import Diagnosis
+from esp_lib.diagnosis.verdict import Judgement, corrected, judge, unable
+from esp_lib.logs.log import Log, log_of_arrays, log_of_columns
 
-Array = NDArray[np.float64]
+__all__ = ["Diagnosis", "diagnose"]
 
-VERDICTS = ("sawtooth", "none", "cannot tell")
 MIN_POINTS = 3  # an epoch
 
 
-@dataclass(frozen=True, eq=False)
-class Diagnosis:
-    """What a log says about the epochal sawtooth; losses in the unit of the log.
-
-    Numbers are NaN where the log does not give them.
-    """
-
-    verdict: str  # one of `VERDICTS`
-    p_value: float  # of the drop at epoch boundaries, corrected if the epoch length was searched
-    amplitude: float  # last tenth minus first tenth of the folded tooth
-    amplitude_interval: tuple[float, float]  # 95 %
-    drop: float  # mean drop at a boundary
-    rise: float  # mean rise within an epoch
-    noise: float  # standard deviation of a point about the line of its epoch
-    shape: str  # "linear", "concave", "convex" or "none"
-    steps_per_epoch: float
-    steps_per_epoch_source: str  # "argument", "log", "estimated" or "unknown"
-    steps_per_epoch_confidence: float  # 0 to 1
-    epochs: float  # in the log
-    points_per_epoch: float
-    cause: str | None  # one of `esp_lib.diagnosis.verdict.CAUSES`
-    cause_confidence: str  # "shown", "likely" or "none"
-    reasons: tuple[str, ...]  # plain sentences
-    overfitting: str  # "rises while training falls", "does not rise" or "cannot tell"
-    best_validation_step: float
-    noise_repeats: float  # correlation of the noise of epochs at the same steps
-    correlation: float  # of neighbouring points
-    phase: Array  # (bins,) of the epoch, 0 to 1
-    profile: Array  # (bins,) the folded tooth, mean zero
-
-
-def diagnose(log: Log, steps_per_epoch: float | None = None) -> Diagnosis:
+def diagnose(
+    loss: Log | ArrayLike | Mapping[str, Any],
+    steps_per_epoch: float | None = None,
+    *,
+    steps: ArrayLike | None = None,
+    epochs: ArrayLike | None = None,
+) -> Diagnosis:
     r"""Say whether the loss of a run has an epochal sawtooth, and what makes its drops.
 
     Args:
-        log: from `esp_lib.logs.read.read_log`.
+        loss: a log from `esp_lib.read_log`, losses (points,), a pandas Series (its index holds the
+            steps if it increases), or a DataFrame or dictionary of columns, named as in a log file.
         steps_per_epoch: optimizer steps in an epoch; by default what the log says, else estimated.
+        steps: with losses, (points,) the step of each, increasing; by default 1, 2, 3, …
+        epochs: with losses, (points,) the epoch of each, whole or a fraction.
 
     Raises:
-        ValueError: `steps_per_epoch` is not a finite number of at least 1.
+        ValueError: `steps_per_epoch` is not a finite number of at least 1, or losses, steps and
+            epochs don't fit together.
 
     Example:
-        >>> from esp_lib.logs.read import parse_log
         >>> noise = np.random.default_rng(0).normal(size=400)
         >>> loss = 3 + np.tile(np.arange(50) / 50, 8) + 0.2 * noise
-        >>> diagnose(parse_log("\n".join(map(str, loss))), steps_per_epoch=50).verdict
+        >>> diagnose(loss, steps_per_epoch=50).verdict
         'sawtooth'
     """
+    log = _as_log(loss, steps, epochs)
+    given = steps_per_epoch is not None
+    if given:
+        steps_per_epoch = float(_checks.real("steps_per_epoch", steps_per_epoch, low=1))
+        if not math.isfinite(steps_per_epoch):
+            raise ValueError(f"steps_per_epoch must be finite, got {steps_per_epoch}")
     tries, confidence, reasons = 1, 1.0, []
     length, source = math.nan, "unknown"
+    own = log.steps_per_epoch
     if steps_per_epoch is not None:
-        length, source = float(_checks.real("steps_per_epoch", steps_per_epoch, low=1)), "argument"
-        if not math.isfinite(length):
-            raise ValueError(f"steps_per_epoch must be finite, got {steps_per_epoch}")
-        if log.steps_per_epoch and abs(length / log.steps_per_epoch - 1) > 0.02:
-            reasons.append(
-                f"{length:g} steps an epoch were asked for; the log itself speaks of "
-                f"{log.steps_per_epoch:g}."
-            )
-    elif log.steps_per_epoch is not None:
-        length, source = log.steps_per_epoch, "log"
+        length, source = steps_per_epoch, "argument"
+        if own and abs(length / own - 1) > 0.02:
+            reasons.append(("asked otherwise", {"length": length, "own": own}))
+    elif own is not None:
+        length, source = own, "log"
         confidence = max(0.0, 1 - log.steps_per_epoch_error / length)
     else:
         period = find_period(log.steps, log.loss, log.interval)
         confidence = 1 - period.p_value
         if math.isfinite(period.steps):
             length, source, tries = period.steps, "estimated", period.tries
-            reasons.append(
-                f"The log does not say how long an epoch is. {length:g} steps (give or take "
-                f"{period.error:.1g}) is where the loss drops most regularly; of {tries:,} lengths "
-                "that were tried, and p is corrected for that."
-            )
+            searched = {"length": length, "error": period.error, "tries": tries}
+            reasons.append(("estimated", searched))
     evidence = None
-    if source == "unknown":
-        judgement = Judgement("cannot tell", None, "none", [
-            "The log does not say how long an epoch is, and the curve does not show it: at no "
-            "period does the loss drop more regularly than chance. Say how many steps an epoch "
-            "has: --steps-per-epoch N.",
-        ])  # fmt: skip
-    elif length / log.interval < MIN_POINTS:
-        judgement = Judgement("cannot tell", None, "none", [
-            f"The log has {length / log.interval:.2g} points an epoch; what happens within an "
-            f"epoch shows from {MIN_POINTS} on, and 20 are better. Log more often.",
-        ])  # fmt: skip
-    elif log.steps[-1] <= length:
-        judgement = Judgement("cannot tell", None, "none", [
-            f"The run ends within its first epoch, of {length:g} steps: there is no boundary.",
-        ])  # fmt: skip
-    elif log.steps[-1] - log.steps[0] > log.loss.size * length:
-        judgement = Judgement("cannot tell", None, "none", [
-            f"Most epochs are missing: the log has {log.loss.size:,} points from "
-            f"{(log.steps[-1] - log.steps[0]) / length:.3g} epochs.",
-        ])  # fmt: skip
-    else:
+    judgement = _refusal(log, length)
+    if judgement is None:
         evidence = collect(log.steps, log.loss, log.learning_rate, length, log.interval)
         judgement = judge(evidence, tries)
     judgement.reasons[:0] = reasons
     return _describe(log, judgement, evidence, length, source, confidence, tries)
+
+
+def _as_log(loss: Any, steps: ArrayLike | None, epochs: ArrayLike | None) -> Log:
+    """The log that is meant by any of the things that `diagnose` takes."""
+    if isinstance(loss, Log):
+        if steps is not None or epochs is not None:
+            raise ValueError("steps and epochs must be left out with a log, which has its own")
+        return loss
+    if hasattr(loss, "columns") or isinstance(loss, Mapping):
+        names = list(loss.columns if hasattr(loss, "columns") else loss)
+        return log_of_columns({str(name): np.asarray(loss[name]) for name in names})
+    if steps is None and hasattr(loss, "index") and not callable(loss.index):
+        index = np.asarray(loss.index)
+        if index.dtype.kind in "iuf" and (np.diff(index) > 0).all():
+            steps = index
+    return log_of_arrays(loss, steps, epochs)
+
+
+def _refusal(log: Log, length: float) -> Judgement | None:
+    """Why nothing can be measured, if so."""
+    points, first, last = log.loss.size, float(log.steps[0]), float(log.steps[-1])
+    if log.left_out > points:
+        return unable("lost points", lost=log.left_out, points=points)
+    if math.isnan(length):
+        return unable("no length")
+    if length / log.interval < MIN_POINTS:
+        return unable("few points", points=length / log.interval, least=MIN_POINTS)
+    if last <= length:
+        return unable("first epoch", length=length)
+    if last - first > points * length:
+        return unable("gaps", points=points, epochs=(last - first) / length)
+    return None
 
 
 def _describe(
@@ -148,7 +139,9 @@ def _describe(
         amplitude_interval=(low, high),
         drop=nan if tooth is None else float(tooth.drop),
         rise=nan if tooth is None else float(tooth.rise),
-        noise=nan if tooth is None else float(tooth.noise),
+        climb=judgement.share[0],
+        climb_error=judgement.share[1],
+        noise=nan if e is None else e.noise,
         shape="none" if tooth is None or judgement.verdict != "sawtooth" else str(tooth.shape),
         steps_per_epoch=length,
         steps_per_epoch_source=source,
@@ -157,11 +150,13 @@ def _describe(
         points_per_epoch=nan if source == "unknown" else length / log.interval,
         cause=judgement.cause,
         cause_confidence=judgement.confidence,
-        reasons=tuple(judgement.reasons),
         overfitting=validation.verdict,
         best_validation_step=validation.best_step,
         noise_repeats=nan if e is None else e.repeat.correlation,
         correlation=nan if e is None else e.correlation,
         phase=np.empty(0) if tooth is None else tooth.phase,
         profile=np.empty(0) if tooth is None else tooth.profile,
+        found=judgement.headline,
+        why=tuple(judgement.reasons),
+        log=log,
     )

@@ -1,7 +1,7 @@
 // The evidence: one log, arranged by epoch, with what can be undone undone, and measured: the twin
 // of esp_lib/diagnosis/evidence.py, where the order of things is explained.
 
-import { arrange, coarsen, toothOf, without } from "./grid.js";
+import { arrange, coarsen, noiseOf, toothOf, without } from "./grid.js";
 import {
   boundaryPoints, commonPattern, neighbourCorrelation, noiseRepeats, outlying, rateSteps, roughness,
   undoRunningMean,
@@ -55,6 +55,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   const width = apart ? edges.width : 0;
   const pattern = commonPattern(grid, width);
   if (width) grid = withoutEdges(grid, width);
+  const noise = noiseOf(grid);
   let joined = 1;
   if (correlation > ALIKE) {
     joined = Math.ceil(-4 / Math.log(correlation));
@@ -77,7 +78,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
     tooth, settled, plain, pointsPerEpoch: T / interval, boundaries, undone, correlation, joined,
     repeat, pattern, edges, apart, jumps: jumps.length, jumpsEverywhere,
     jumpDrop: jumpsEverywhere ? NaN : dropAt(steps, loss, jumps, T), largeDrops: large.length, restPValue,
-    repeated: isRepeated(tooth.drops),
+    repeated: isRepeated(tooth.drops), noise,
   };
 }
 

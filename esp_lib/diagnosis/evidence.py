@@ -6,13 +6,13 @@ joined until neighbours are no longer alike. What is left is measured.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis import features as signs
-from esp_lib.diagnosis.grid import Grid, arrange, coarsen, tooth_of, without
+from esp_lib.diagnosis.grid import arrange, coarsen, noise_of, tooth_of, without
 from esp_lib.sawtooth.measurement import LEVEL, Sawtooth
 
 Array = NDArray[np.float64]
@@ -49,6 +49,7 @@ class Evidence:
     large_drops: int  # boundaries whose drop stands out; the rate at them is not logged
     rest_p_value: float  # without those boundaries
     repeated: bool  # the drop is not the work of one or a few boundaries
+    noise: float  # standard deviation of a logged point about the line of its epoch
 
 
 def collect(
@@ -102,7 +103,8 @@ def collect(
     if width:
         blank = grid.y.copy()
         blank[:, :width] = blank[:, -width:] = np.nan
-        grid = Grid(blank, grid.phase, grid.first_epoch, grid.repeats)
+        grid = replace(grid, y=blank)
+    noise = noise_of(grid)
     joined = 1
     if correlation > ALIKE:
         joined = math.ceil(-4 / math.log(correlation))
@@ -124,7 +126,7 @@ def collect(
     return Evidence(
         tooth, settled, plain, T / interval, boundaries, undone, correlation, joined, repeat,
         pattern, edges, apart, int(jumps.size), everywhere, jump_drop, int(large.size), rest_p,
-        _repeated(tooth.drops),
+        _repeated(tooth.drops), noise,
     )  # fmt: skip
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import figures
-from esp_lib.diagnosis.diagnosis import Diagnosis
 from esp_lib.diagnosis.grid import arrange, tooth_of
-from esp_lib.logs.read import Log
+from esp_lib.logs.log import Log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from esp_lib.diagnosis.report import Diagnosis
 
 LINES = 60  # epochs of which each boundary is drawn
 COMPACT = (3.7, 2.0)  # inches
@@ -44,7 +45,7 @@ def thin(x: ArrayLike, y: ArrayLike, parts: int) -> tuple[NDArray[Any], NDArray[
     return x[keep], y[keep]
 
 
-def draw_loss(ax: "Axes", log: Log, d: Diagnosis, last: float = math.inf) -> "Axes":
+def draw_loss(ax: "Axes", log: Log, d: "Diagnosis", last: float = math.inf) -> "Axes":
     """The loss against epochs, or against steps where the length of an epoch is not known.
 
     Args:
@@ -78,7 +79,7 @@ def draw_tooth(ax: "Axes", phase: ArrayLike, profile: ArrayLike) -> "Axes":
     return ax
 
 
-def draw_both(log: Log, d: Diagnosis, title: str) -> "Figure":
+def draw_both(log: Log, d: "Diagnosis", title: str) -> "Figure":
     """A figure of its own, for a file: the loss, and the folded tooth beside it."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -91,7 +92,16 @@ def draw_both(log: Log, d: Diagnosis, title: str) -> "Figure":
     return figure
 
 
-def compact(log: Log, d: Diagnosis, title: str, last: float = 3) -> "Axes":
+def svg(d: "Diagnosis") -> str:
+    """`draw_both` of a diagnosis as SVG, for a notebook."""
+    from io import StringIO
+
+    out = StringIO()
+    draw_both(d.log, d, "").savefig(out, format="svg", bbox_inches="tight")
+    return out.getvalue().partition("<svg")[2].join(["<svg", ""])
+
+
+def compact(log: Log, d: "Diagnosis", title: str, last: float = 3) -> "Axes":
     """A small panel for comparing logs: the last epochs, and all of them as logged, folded.
 
     Unlike the diagnosis's own, this tooth is folded before anything in the log is undone.

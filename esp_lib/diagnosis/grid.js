@@ -3,10 +3,11 @@
 //
 // A grid is {y, phase, epochs, bins, firstEpoch, repeats}: `y` has epochs x bins cells, each the
 // mean of its points or NaN, `phase` where in the epoch they lie; `repeats` is after how many
-// epochs points fall on the same steps again (0: never).
+// epochs points fall on the same steps again (0: never); `inside` holds the variance within the
+// cells of each epoch.
 
-import { rint, totalOf } from "../sawtooth/sums.js";
 import { measure } from "../sawtooth/measurement.js";
+import { finiteMean, rint, totalOf } from "../sawtooth/sums.js";
 
 const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;
@@ -34,7 +35,7 @@ export function arrange(steps, loss, stepsPerEpoch, window, most = MAX_BINS) {
   while (end > start && !inside(steps[end - 1])) end--;
   if (start === end) {
     const one = { y: Float64Array.of(NaN), phase: Float64Array.of(0.5), epochs: 1, bins: 1 };
-    return { ...one, firstEpoch: 0, repeats: 0 };
+    return { ...one, firstEpoch: 0, repeats: 0, inside: Float64Array.of(0) };
   }
   const firstEpoch = Math.floor(highOf(steps[start]));
   const epochs = Math.floor(highOf(steps[end - 1])) - firstEpoch + 1;
@@ -43,13 +44,16 @@ export function arrange(steps, loss, stepsPerEpoch, window, most = MAX_BINS) {
   const count = new Int32Array(epochs * bins);
   const y = new Float64Array(epochs * bins);
   const phase = new Float64Array(epochs * bins);
+  const phaseOf = (step) => {
+    const high = highOf(step);
+    return Math.min(Math.max((lowOf(step) + high) / 2 - Math.floor(high), 0), 1 - 1e-12);
+  };
+  const cellOf = (step) =>
+    (Math.floor(highOf(step)) - firstEpoch) * bins + Math.floor(phaseOf(step) * bins);
   for (let i = start; i < end; i++) {
     if (!inside(steps[i])) continue;
-    const low = lowOf(steps[i]);
-    const high = highOf(steps[i]);
-    const epoch = Math.floor(high);
-    const at = Math.min(Math.max((low + high) / 2 - epoch, 0), 1 - 1e-12);
-    const cell = (epoch - firstEpoch) * bins + Math.floor(at * bins);
+    const at = phaseOf(steps[i]);
+    const cell = cellOf(steps[i]);
     count[cell] += 1;
     y[cell] += loss[i];
     phase[cell] += at;
@@ -58,7 +62,18 @@ export function arrange(steps, loss, stepsPerEpoch, window, most = MAX_BINS) {
     y[cell] /= count[cell];
     phase[cell] = count[cell] ? phase[cell] / count[cell] : centerOf(cell % bins, bins);
   }
-  return { y, phase, epochs, bins, firstEpoch, repeats: repeatsAfter(steps, T, window) };
+  const square = new Float64Array(epochs * bins);
+  for (let i = start; i < end; i++) {
+    if (!inside(steps[i])) continue;
+    const cell = cellOf(steps[i]);
+    square[cell] += (loss[i] - y[cell]) ** 2;
+  }
+  const within = Float64Array.from({ length: epochs }, (_, row) => {
+    const number = count.subarray(row * bins, (row + 1) * bins).reduce((sum, n) => sum + n, 0);
+    return totalOf(bins, (b) => square[row * bins + b]) / number;
+  });
+  const repeats = repeatsAfter(steps, T, window);
+  return { y, phase, epochs, bins, firstEpoch, repeats, inside: within };
 }
 
 const centerOf = (bin, bins) => (bin + 0.5) / bins;
@@ -90,6 +105,12 @@ export function toothOf(grid, skip) {
     return (epoch + Math.min(Math.max(at, half), 1 - half)) * fine + 0.5;
   });
   return { ...tooth, ...measure(y, fine, { steps, skip, folding: false }) };
+}
+
+/** Standard deviation of a point about the line of its epoch, and not of the mean of a cell. */
+export function noiseOf(grid) {
+  const { noise } = toothOf(grid);
+  return Math.sqrt(noise ** 2 + finiteMean(grid.inside.subarray(grid.epochs >= 5 ? 1 : 0)));
 }
 
 /** The grid with some epochs (rows) left blank. */

@@ -4,7 +4,7 @@ Rows are epochs, columns equal parts of an epoch; a cell holds the mean of the p
 that average steps of two epochs are left out. Only sums and loops: the page does the same.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -26,6 +26,7 @@ class Grid:
     phase: Array  # (epochs, bins) where in the epoch the points of a cell lie on average, 0 to 1
     first_epoch: int  # epochs completed before the first row
     repeats: int  # after so many epochs points fall on the same steps again; 0: never
+    inside: Array = field(default_factory=lambda: np.zeros(1))  # (epochs,) variance within cells
 
     @property
     def bins(self) -> int:
@@ -68,11 +69,13 @@ def arrange(
     with np.errstate(invalid="ignore", divide="ignore"):
         y = np.bincount(cell, weights=loss, minlength=epochs * bins) / count
         at = np.bincount(cell, weights=phase, minlength=epochs * bins) / count
+        square = np.bincount(cell, weights=(loss - y[cell]) ** 2, minlength=epochs * bins)
+        inside = square.reshape(epochs, bins).sum(axis=1) / count.reshape(epochs, bins).sum(axis=1)
     center = np.tile((np.arange(bins) + 0.5) / bins, epochs)
     at = np.where(count > 0, at, center)
     shape = epochs, bins
     repeats = _repeats(steps, T, window)
-    return Grid(y.reshape(shape), at.reshape(shape), first, repeats)
+    return Grid(y.reshape(shape), at.reshape(shape), first, repeats, inside)
 
 
 def _repeats(steps: Array, T: float, window: float) -> int:
@@ -106,6 +109,13 @@ def tooth_of(grid: Grid, skip: int | None = None) -> Sawtooth:
         for name in ("amplitude", "amplitude_in_noise", "concavity", "shape", "profile", "phase")
     }
     return replace(lines, **folded)
+
+
+def noise_of(grid: Grid) -> float:
+    """Standard deviation of a point about the line of its epoch, and not of the mean of a cell."""
+    skip = 1 if grid.epochs >= 5 else 0
+    noise = float(tooth_of(grid).noise)
+    return float(np.sqrt(noise**2 + mean(grid.inside[skip:])))
 
 
 def without(grid: Grid, epochs: NDArray[np.int64]) -> Grid:

@@ -1,16 +1,18 @@
 // How many steps has an epoch? Estimated from the curve alone, where nothing else says it: the twin
 // of esp_lib/diagnosis/period.py, where the method is explained.
 
-import { arrange, coarsen, toothOf } from "./grid.js";
-import { noiseRepeats } from "./features.js";
-import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
+import { argmax, average, rint, total, totalOf } from "../sawtooth/sums.js";
+import { noiseRepeats } from "./features.js";
+import { arrange, coarsen, toothOf } from "./grid.js";
 
 const MAX_SEARCHED = 4_096; // points of the curve in which is searched
 const REFINE_BINS = 40; // parts of an epoch are enough to compare neighbouring lengths
 const LEAST_CELLS = 8; // points of it in an epoch
 const LEAST_EPOCHS = 2.5; // so that there are two boundaries
-const PERIOD_PARTS = [5, 4, 3, 2]; // of a period that are told from it
+const FINE = 16; // candidates move the last boundary by this part of an epoch
+const APART = 8; // lengths that move it by this part are told apart
+const KEPT = 3; // candidates of an octave that are measured
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 
 /**
@@ -20,38 +22,89 @@ const MOST_MULTIPLES = 12; // multiples of a period that are told from it
  * @param {Float64Array} loss one for each step
  * @param {number} interval steps from one point to the next
  * @returns {{steps, pValue, error, tries}} `steps` is NaN where nothing is convincing; `pValue` is
- *   corrected for the number of lengths that were tried
+ *   corrected for the number of lengths that could have been told apart
  */
 export function findPeriod(steps, loss, interval) {
+  const nothing = { steps: NaN, pValue: 1, error: NaN, tries: 0 };
   const whole = steps[steps.length - 1];
   const width = Math.max(interval, whole / MAX_SEARCHED);
   const y = inCells(steps, loss, interval, width);
-  if (y === null) return { steps: NaN, pValue: 1, error: NaN, tries: 0 };
+  if (y === null) return nothing;
   const cells = y.length;
-  const lengths = candidateLengths(cells);
-  const scales = new Map();
-  const score = new Float64Array(lengths.length).fill(-Infinity);
-  for (let m = 2; m <= lengths[lengths.length - 1] / 4; m *= 2) {
-    const edges = edgesAt(y, m);
-    scales.set(m, edges);
-    lengths.forEach((length, i) => {
-      if (length >= 4 * m && length < 8 * m) score[i] = comb(edges, length, cells);
-    });
-  }
-  const { best, error } = refine(fundamental(lengths[argmax(score)], scales, cells), y);
-
+  const short = shortlist(y);
+  const sure = short.map((length) => sureness(length, y));
+  if (!sure.some((one) => one > 0)) return nothing;
+  const best = refine(short[argmax(sure)], y);
+  const error = best / cells; // one cell at the end
   let length = wholeLength(best * width, error * width);
-  const again = shapeCycle(
-    arrange(steps, loss, length, interval),
-    Math.trunc(whole / length / LEAST_EPOCHS),
-  );
+  let grid = arrange(steps, loss, length, interval);
+  const most = Math.trunc(whole / length / LEAST_EPOCHS);
+  const drops = Array.from(toothOf(grid).drops.filter(Number.isFinite), (drop) => Float64Array.of(drop));
+  const again = Math.max(cycle(drops, most), shapeCycle(grid, most));
   if (again > 1) length *= again;
   length = sameOrder(steps, loss, length, error * width, interval);
-  const grid = arrange(steps, loss, length, interval);
+  grid = arrange(steps, loss, length, interval);
   const p = grid.epochs >= 2 ? toothOf(grid).pValue : 1;
-  const pValue = Number.isFinite(p) ? Math.min(1, p * lengths.length) : 1;
-  if (pValue >= TOOTH_LEVEL) return { steps: NaN, pValue, error: NaN, tries: lengths.length };
-  return { steps: length, pValue, error: error * width, tries: lengths.length };
+  const tries = triesOf(length / width, cells);
+  const pValue = Number.isFinite(p) ? Math.min(1, p * tries) : 1;
+  if (pValue >= TOOTH_LEVEL) return { steps: NaN, pValue, error: NaN, tries };
+  return { steps: length, pValue, error: error * width, tries };
+}
+
+/** Lengths that could have been told apart: those of the octave of one, times the octaves. */
+function triesOf(length, cells) {
+  const octaves = Math.log2(cells / LEAST_EPOCHS / LEAST_CELLS);
+  return Math.ceil(Math.max(1, (APART * cells / length) * Math.log(2)) * Math.max(1, octaves));
+}
+
+/** Of each octave of lengths, in cells, those with the surest drop. */
+function shortlist(y) {
+  const cells = y.length;
+  const lengths = [LEAST_CELLS];
+  while (lengths.at(-1) < cells / LEAST_EPOCHS) {
+    lengths.push(lengths.at(-1) * (1 + lengths.at(-1) / cells / FINE));
+  }
+  lengths.pop();
+  const sure = surenessOfAll(y, lengths);
+  const octaves = new Map();
+  lengths.forEach((length, i) => {
+    if (!(sure[i] > 0) || sure[i - 1] > sure[i] || sure[i + 1] > sure[i]) return;
+    const octave = Math.floor(Math.log2(length / LEAST_CELLS));
+    octaves.set(octave, [...(octaves.get(octave) ?? []), i]);
+  });
+  const best = (some) => some.sort((a, b) => sure[b] - sure[a] || a - b).slice(0, KEPT);
+  return [...octaves.values()].flatMap(best).map((i) => lengths[i]);
+}
+
+/** For each length, the mean drop over its error, if epochs are so long. */
+function surenessOfAll(y, lengths) {
+  const sums = [0, 1, 2].map(() => new Float64Array(y.length + 1));
+  for (let i = 0; i < y.length; i++) {
+    sums[0][i + 1] = sums[0][i] + y[i];
+    sums[1][i + 1] = sums[1][i] + i * y[i];
+    sums[2][i + 1] = sums[2][i] + y[i] * y[i];
+  }
+  return lengths.map((length) => {
+    const epochs = Math.floor(y.length / length + 1e-9);
+    const skip = epochs >= 5 ? 1 : 0;
+    let [drops, squares, freedom, points, last] = [0, 0, 0, 0, 0];
+    for (let k = skip; k < epochs; k++) {
+      const [a, b] = [rint(k * length), rint((k + 1) * length)];
+      const n = b - a;
+      const level = (sums[0][b] - sums[0][a]) / n;
+      const xy = sums[1][b] - sums[1][a] - (a + (n - 1) / 2) * level * n;
+      const slope = xy / ((n * (n * n - 1)) / 12);
+      const half = (slope * n) / 2;
+      if (k > skip) drops += last - (level - half);
+      last = level + half;
+      squares += sums[2][b] - sums[2][a] - level * level * n - slope * xy;
+      freedom += n - 2;
+      points += n;
+    }
+    const boundaries = Math.max(epochs - skip - 1, 1);
+    const variance = (Math.max(squares / freedom, 1e-300) * 12 * boundaries) / points;
+    return drops / boundaries / Math.sqrt(variance / boundaries);
+  });
 }
 
 /** The loss in cells of `width` steps, gaps filled by straight lines; null if there are too few. */
@@ -81,17 +134,6 @@ function inCells(steps, loss, interval, width) {
   return y;
 }
 
-/** Lengths in cells; neighbours differ by half a cell at the end. */
-function candidateLengths(cells) {
-  const lengths = [LEAST_CELLS];
-  let last = LEAST_CELLS;
-  while (last < cells / LEAST_EPOCHS) {
-    last = (last * 0.5) / cells > 1e-3 ? last * (1 + 0.5 / cells) : last + 1e-3;
-    lengths.push(last);
-  }
-  return lengths;
-}
-
 /** A length, or one within the error at which the noise of epochs comes again. */
 function sameOrder(steps, loss, length, error, interval) {
   let best = length;
@@ -116,59 +158,7 @@ function wholeLength(length, error) {
     const far = Math.abs(nearest - length);
     if (nearest > 0 && far <= Math.min(error, 0.02 * length)) return nearest;
   }
-  return Math.max(1, rint(length));
-}
-
-/** (cells + 1,) the edge before each cell, in units of its usual size; 0 near the ends. */
-function edgesAt(y, m) {
-  const sums = new Float64Array(y.length + 1);
-  for (let i = 0; i < y.length; i++) sums[i + 1] = sums[i] + y[i];
-  const first = 2 * m;
-  const edge = new Float64Array(Math.max(0, y.length - 4 * m + 1)).map((_, k) => {
-    const at = first + k;
-    const block = (i) => (sums[at + (i + 1) * m] - sums[at + i * m]) / m;
-    return -0.5 * block(-2) + 1.5 * block(-1) - 1.5 * block(0) + 0.5 * block(1);
-  });
-  const middle = finiteMedian(edge);
-  const usual = 1.4826 * finiteMedian(edge.map((value) => Math.abs(value - middle)));
-  const out = new Float64Array(y.length + 1);
-  if (!(usual > 0)) return out;
-  edge.forEach((value, k) => {
-    out[first + k] = Math.min(Math.max(value / usual, -30), 30);
-  });
-  return out;
-}
-
-/** Sum of the edges at the multiples of a length over the root of their number. */
-function comb(edges, length, cells) {
-  let sum = 0;
-  let number = 0;
-  for (let at = length; at < cells; at = (number + 1) * length) {
-    sum += edges[rint(at)];
-    number += 1;
-  }
-  return sum / Math.sqrt(Math.max(number, 1));
-}
-
-/** The length, or a part or a multiple of it if the boundaries in between say so. */
-function fundamental(length, scales, cells) {
-  const drops = (part) => {
-    const m = Math.max(2, ...[...scales.keys()].filter((scale) => scale <= part / 4));
-    const at = Array.from({ length: Math.trunc(cells / part) }, (_, i) => rint((i + 1) * part));
-    const inside = at.filter((cell) => cell >= 2 * m && cell <= cells - 2 * m);
-    return Float64Array.from(inside, (cell) => scales.get(m)[cell] / Math.sqrt(m));
-  };
-  for (const j of PERIOD_PARTS) {
-    const part = length / j; // a j-th of it?
-    if (part < LEAST_CELLS) continue;
-    const all = drops(part);
-    const between = all.filter((_, i) => (i + 1) % j !== 0);
-    if (between.length < 2) continue;
-    const spread = Math.sqrt(squaresAbout(between) / (between.length - 1) / between.length);
-    if (average(between) > Math.max(3 * spread, 0.5 * average(all))) return part;
-  }
-  const rows = Array.from(drops(length), (drop) => Float64Array.of(drop));
-  return length * cycle(rows, Math.trunc(cells / LEAST_EPOCHS / length));
+  return length;
 }
 
 /** Sum of squared distances of rows from their mean row. */
@@ -189,6 +179,7 @@ function squaresWithin(rows) {
 
 /** After how many rows they come again: 1 if they do not differ but by chance. */
 function cycle(rows, most) {
+  if (rows.length < 4) return 1;
   const all = squaresWithin(rows);
   const features = rows[0].length;
   let best = 1;
@@ -220,20 +211,15 @@ function shapeCycle(grid, most) {
   return cycle(rows.map((row, r) => row.map((value) => value - level[r])), most);
 }
 
-/** The length within three cells at the end whose boundaries have the surest drop, and its error. */
-function refine(length, y) {
-  const step = (0.25 * length) / y.length;
+/** The mean drop over its error, as a known length is measured. */
+function sureness(length, y) {
   const at = Float64Array.from(y, (_, i) => i + 1);
-  let best = length;
-  let most = -Infinity;
-  for (let i = -12; i <= 12; i++) {
-    const near = length + i * step;
-    const tooth = toothOf(arrange(at, y, near, 1, REFINE_BINS));
-    const sure = tooth.dropError > 0 ? tooth.drop / tooth.dropError : -Infinity;
-    if (sure > most) {
-      best = near;
-      most = sure;
-    }
-  }
-  return { best, error: 4 * step };
+  const tooth = toothOf(arrange(at, y, length, 1, REFINE_BINS));
+  return tooth.dropError > 0 ? tooth.drop / tooth.dropError : -Infinity;
+}
+
+/** The length within two cells at the end whose boundaries have the surest drop. */
+function refine(length, y) {
+  const near = Array.from({ length: 17 }, (_, i) => length * (1 + (0.25 * (i - 8)) / y.length));
+  return near[argmax(near.map((one) => sureness(one, y)))];
 }

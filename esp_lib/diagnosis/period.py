@@ -1,20 +1,22 @@
 """How many steps has an epoch? Estimated from the curve alone, where nothing else says it.
 
-Epochs begin at multiples of their length T, so the length fixes every boundary. At each place the
-*edge* is the mean of m points before minus the mean of m points after, less what the slope of the
-m points before those and after those makes of it; a smooth curve has next to none. For every
-candidate T the edges at its multiples are averaged, in units of the edges' usual size. The best T
-is then measured like a known one, and its p-value multiplied by the number of candidates that
-were tried, because the best of many looks good by chance.
+Epochs begin at multiples of their length T, so the length fixes every boundary. For every candidate
+T a straight line is fitted to each epoch, by running sums, and the mean drop from the end of one
+line to the start of the next is divided by its error. Of each octave of lengths the best few are
+measured as a known length is, and the surest drop wins: half and double a length lose, as they
+have the same drop at more or fewer boundaries. The best of many looks good by chance, so its
+p-value is multiplied by the number of lengths that could have been told apart: each octave counts
+alike, and within it lengths that move the last boundary by an eighth of an epoch.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis.features import noise_repeats
-from esp_lib.diagnosis.grid import Grid, arrange, coarsen, median, tooth_of
+from esp_lib.diagnosis.grid import Grid, arrange, coarsen, tooth_of
 
 Array = NDArray[np.float64]
 
@@ -22,8 +24,10 @@ MAX_POINTS = 4_096  # of the curve in which is searched
 REFINE_BINS = 40  # parts of an epoch are enough to compare neighbouring lengths
 MIN_POINTS = 8  # points of it in an epoch
 MIN_EPOCHS = 2.5  # so that there are two boundaries
+FINE = 16  # candidates move the last boundary by this part of an epoch
+APART = 8  # lengths that move it by this part are told apart
+KEPT = 3  # candidates of an octave that are measured
 LEVEL = 0.01  # of the corrected p-value
-PARTS = (2, 3, 4, 5)  # of a period that are told from it
 MOST = 12  # multiples of a period that are told from it
 
 
@@ -33,7 +37,7 @@ class Period(NamedTuple):
     steps: float  # NaN where nothing is convincing
     p_value: float  # corrected for the search
     error: float  # steps
-    tries: int  # lengths that were tried
+    tries: int  # lengths that could have been told apart
 
 
 def find_period(steps: Array, loss: Array, interval: float) -> Period:
@@ -62,36 +66,79 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
         return nothing
     y: Array = np.interp(np.arange(cells), filled, total_loss[filled] / count[filled])
 
-    candidates = [float(MIN_POINTS)]  # in cells; neighbours differ by half a cell at the end
-    while candidates[-1] < cells / MIN_EPOCHS:
-        candidates.append(candidates[-1] * (1 + 0.5 / cells) if candidates[-1] * 0.5 / cells > 1e-3
-                          else candidates[-1] + 1e-3)  # fmt: skip
-    lengths = np.array(candidates)
-    score = np.full(lengths.size, -np.inf)
-    scales = {}
-    m = 2
-    while m <= lengths[-1] / 4:
-        scales[m] = _edges(y, m)
-        here = (lengths >= 4 * m) & (lengths < 8 * m)
-        score[here] = _comb(scales[m], lengths[here], cells)
-        m *= 2
-    best = float(lengths[np.argmax(score)])
-    best = _fundamental(best, scales, cells)
-    best, error = _refine(best, y)
-
+    shortlist = _shortlist(y)
+    sure = [_sure(length, y) for length in shortlist]
+    if not max(sure, default=0.0) > 0:
+        return nothing
+    best = _refine(shortlist[int(np.argmax(sure))], y)
+    error = best / cells  # one cell at the end
     length = _whole(best * width, error * width)
     grid = arrange(steps, loss, length, interval)
-    again = _shape_cycle(grid, int(total / length / MIN_EPOCHS))
+    most = int(total / length / MIN_EPOCHS)
+    drops = tooth_of(grid).drops
+    again = max(_cycle(drops[np.isfinite(drops), None], most), _shape_cycle(grid, most))
     if again > 1:
         length *= again
-        grid = arrange(steps, loss, length, interval)
     length = _same_order(steps, loss, length, error * width, interval)
     grid = arrange(steps, loss, length, interval)
     p = float(tooth_of(grid).p_value) if grid.epochs >= 2 else 1.0
-    corrected = min(1.0, p * lengths.size) if np.isfinite(p) else 1.0
+    tries = _tries(length / width, cells)
+    corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
     if corrected >= LEVEL:
-        return Period(float("nan"), corrected, float("nan"), lengths.size)
-    return Period(length, corrected, error * width, lengths.size)
+        return Period(float("nan"), corrected, float("nan"), tries)
+    return Period(length, corrected, error * width, tries)
+
+
+def _tries(length: float, cells: int) -> int:
+    """Lengths that could have been told apart: those of the octave of one, times the octaves."""
+    octaves = math.log2(cells / MIN_EPOCHS / MIN_POINTS)
+    return math.ceil(max(1.0, APART * cells / length * math.log(2)) * max(1.0, octaves))
+
+
+def _shortlist(y: Array) -> list[float]:
+    """Of each octave of lengths, in cells, those with the surest drop."""
+    cells = y.size
+    lengths = [float(MIN_POINTS)]
+    while lengths[-1] < cells / MIN_EPOCHS:
+        lengths.append(lengths[-1] * (1 + lengths[-1] / cells / FINE))
+    at = np.array(lengths[:-1])
+    sure = _sureness(y, at)
+    peaks = np.ones(at.size, dtype=bool)
+    peaks[1:] &= sure[1:] >= sure[:-1]
+    peaks[:-1] &= sure[:-1] >= sure[1:]
+    octave = np.floor(np.log2(at / MIN_POINTS)).astype(np.int64)
+    found: list[float] = []
+    for o in range(int(octave.max()) + 1):
+        here = np.flatnonzero(peaks & (octave == o) & (sure > 0))
+        order = np.argsort(-sure[here], kind="stable")[:KEPT]
+        found += at[here[order]].tolist()
+    return found
+
+
+def _sureness(y: Array, lengths: Array) -> Array:
+    """(lengths,) mean drop over its error, if epochs are so long."""
+    at = np.arange(y.size, dtype=np.float64)
+    s0, s1, s2 = (np.concatenate([[0.0], np.cumsum(x)]) for x in (y, at * y, y * y))
+    epochs = np.floor(y.size / lengths + 1e-9).astype(np.int64)
+    skip = (epochs >= 5).astype(np.int64)
+    drops, squares, freedom, points, last = (np.zeros(lengths.size) for _ in range(5))
+    for k in range(int(epochs.max())):
+        here = np.flatnonzero((k >= skip) & (k < epochs))
+        a, b = (np.round(i * lengths[here]).astype(np.int64) for i in (k, k + 1))
+        n = (b - a).astype(np.float64)
+        level = (s0[b] - s0[a]) / n
+        xy = s1[b] - s1[a] - (a + (n - 1) / 2) * level * n
+        slope = xy / (n * (n * n - 1) / 12)
+        half = slope * n / 2
+        first = k == skip[here]
+        drops[here] += np.where(first, 0.0, last[here] - (level - half))
+        last[here] = level + half
+        squares[here] += s2[b] - s2[a] - level * level * n - slope * xy
+        freedom[here] += n - 2
+        points[here] += n
+    boundaries = np.maximum(epochs - skip - 1, 1)
+    variance = np.maximum(squares / freedom, 1e-300) * 12 * boundaries / points
+    return drops / boundaries / np.sqrt(variance / boundaries)
 
 
 def _same_order(steps: Array, loss: Array, length: float, error: float, interval: float) -> float:
@@ -109,58 +156,12 @@ def _same_order(steps: Array, loss: Array, length: float, error: float, interval
 
 
 def _whole(length: float, error: float) -> float:
-    """A whole number of steps: the roundest one within the error."""
+    """A whole number of steps, the roundest one within the error; else the length as it is."""
     for unit in (1000.0, 100.0, 1.0):
         nearest = round(length / unit) * unit
         if nearest > 0 and abs(nearest - length) <= min(error, 0.02 * length):
             return nearest
-    return max(1.0, float(round(length)))
-
-
-def _edges(y: Array, m: int) -> Array:
-    """(cells + 1,) the edge before each cell, in units of its usual size; 0 near the ends."""
-    sums = np.concatenate([[0.0], np.cumsum(y)])
-    size = y.size
-    at = np.arange(2 * m, size - 2 * m + 1)
-    block = [(sums[at + (i + 1) * m] - sums[at + i * m]) / m for i in (-2, -1, 0, 1)]
-    edge = -0.5 * block[0] + 1.5 * block[1] - 1.5 * block[2] + 0.5 * block[3]
-    usual = 1.4826 * median(np.abs(edge - median(edge)))
-    out = np.zeros(size + 1)
-    out[at] = edge / usual if usual > 0 else 0.0
-    return np.clip(out, -30.0, 30.0)
-
-
-def _comb(edges: Array, lengths: Array, cells: int) -> Array:
-    """(lengths,) sum of the edges at the multiples of each length over the root of their number."""
-    total, number = np.zeros(lengths.size), np.zeros(lengths.size)
-    for k in range(1, int(cells / lengths[0]) + 1 if lengths.size else 0):
-        at = k * lengths
-        inside = at < cells
-        total[inside] += edges[np.round(at[inside]).astype(np.int64)]
-        number[inside] += 1
-    return total / np.sqrt(np.maximum(number, 1))
-
-
-def _fundamental(length: float, scales: dict[int, Array], cells: int) -> float:
-    """The length, or a part or a multiple of it if the boundaries in between say so."""
-
-    def drops(part: float) -> Array:
-        m = max((m for m in scales if m <= part / 4), default=2)
-        at = np.round(np.arange(1, int(cells / part) + 1) * part).astype(np.int64)
-        return scales[m][at[(at >= 2 * m) & (at <= cells - 2 * m)]] / np.sqrt(m)
-
-    for j in PARTS[::-1]:  # a j-th of it?
-        part = length / j
-        if part < MIN_POINTS:
-            continue
-        all_drops = drops(part)
-        between = all_drops[(np.arange(all_drops.size) + 1) % j != 0]
-        if between.size < 2:
-            continue
-        spread = np.sqrt(_variance(between) / between.size)
-        if between.mean() > max(3 * spread, 0.5 * all_drops.mean()):
-            return part
-    return length * _cycle(drops(length)[:, None], int(cells / MIN_EPOCHS / length))
+    return length
 
 
 def _cycle(rows: Array, most: int) -> int:
@@ -170,6 +171,8 @@ def _cycle(rows: Array, most: int) -> int:
     are taken that leave the least variance within, if they differ: if the ratio of variances is one
     that chance makes about once in a thousand times (a bound above the quantile of F).
     """
+    if len(rows) < 4:
+        return 1
     total = float(((rows - rows.mean(axis=0)) ** 2).sum())
     best, least = 1, total / max(len(rows) - 1, 1)
     for j in range(2, min(MOST, most) + 1):
@@ -199,23 +202,14 @@ def _shape_cycle(grid: Grid, most: int) -> int:
     return _cycle(y - y.mean(axis=1, keepdims=True), most)
 
 
-def _variance(values: Array) -> float:
-    return float(((values - values.mean()) ** 2).sum() / (values.size - 1))
-
-
-def _refine(length: float, y: Array) -> tuple[float, float]:
-    """The length within three cells at the end whose boundaries have the surest drop.
-
-    Returns:
-        It, and how far it may be off, in cells.
-    """
-    step = 0.25 * length / y.size
+def _sure(length: float, y: Array) -> float:
+    """The mean drop over its error, as a known length is measured."""
     at = np.arange(1.0, y.size + 1)
-    best, most, error = length, -np.inf, 4 * step
-    for i in range(-12, 13):
-        near = length + i * step
-        tooth = tooth_of(arrange(at, y, near, 1.0, REFINE_BINS))
-        sure = float(tooth.drop / tooth.drop_error) if tooth.drop_error > 0 else -np.inf
-        if sure > most:
-            best, most = near, sure
-    return best, error
+    tooth = tooth_of(arrange(at, y, length, 1.0, REFINE_BINS))
+    return float(tooth.drop / tooth.drop_error) if tooth.drop_error > 0 else -np.inf
+
+
+def _refine(length: float, y: Array) -> float:
+    """The length within two cells at the end whose boundaries have the surest drop."""
+    near = [length * (1 + 0.25 * i / y.size) for i in range(-8, 9)]
+    return near[int(np.argmax([_sure(one, y) for one in near]))]

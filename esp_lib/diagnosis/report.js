@@ -1,61 +1,90 @@
-// A diagnosis in words: the twin of `as_text` in esp_lib/diagnosis/report.py. What is prose there
-// (verdicts, advice) comes as data, from Python's `words`.
+// A diagnosis in words and as JSON: the twin of report.py.
 
-import { formatG } from "../logs/format.js";
+import { FRAME, SOURCES, adviceFor, bugLine, hasSentence, sentence } from "./wording.js";
 
-/** What to do: pairs of a sentence and the section of the book that shows it. */
-export const adviceFor = (diagnosis, words) => words.advice[String(diagnosis.cause)];
-
-/** The verdict in one line, with its cause. */
-export function verdictLine(d, words) {
-  if (d.cause === null) return words.verdicts[d.verdict];
-  const likely = d.causeConfidence === "shown" ? "" : " (likely)";
-  return `${words.verdicts[d.verdict]} Cause: ${d.cause}${likely}.`;
-}
-
-/** The numbers of a diagnosis, each with its name. */
-export function measuredNumbers(d) {
-  const numbers = [];
-  if (Number.isFinite(d.pValue)) numbers.push(`p = ${formatG(d.pValue, 2)}`);
-  if (Number.isFinite(d.amplitude)) {
-    const [low, high] = d.amplitudeInterval.map((end) => formatG(end, 3));
-    const between = Number.isFinite(d.amplitudeInterval[0]) ? ` (95 %: ${low} to ${high})` : "";
-    numbers.push(`amplitude ${formatG(d.amplitude, 3)}${between}`);
-    numbers.push(`noise of a point ${formatG(d.noise, 3)}`);
+/** The first lines: does the loss drop at every epoch boundary, what is it, is it a bug? */
+export function answerOf(d) {
+  const { log } = d;
+  const lines = [sentence("headlines", ...d.found)];
+  if (hasSentence("what", d.verdict) && Number.isFinite(d.climbError)) {
+    lines.push(sentence("what", d.verdict, { climb: 100 * d.climb, error: 100 * d.climbError }));
   }
-  if (Number.isFinite(d.stepsPerEpoch)) {
-    const length = `${formatG(d.stepsPerEpoch)} steps (${d.stepsPerEpochSource})`;
-    numbers.push(`${formatG(d.epochs, 3)} epochs of ${length}`);
-    numbers.push(`${formatG(d.pointsPerEpoch, 3)} points an epoch`);
-  }
-  if (d.shape !== "none") numbers.push(`${d.shape} teeth`);
-  return numbers;
+  lines.push(bugLine(d.cause, d.verdict, d.causeConfidence === "likely"));
+  const [number, count] = log.runs;
+  if (count > 1) lines.push(sentence("frame", "one run", { number, count }));
+  if (log.leftOut) lines.push(sentence("frame", "left out", { lost: log.leftOut, points: log.loss.length }));
+  return lines;
 }
 
-/** The sentence about overfitting; null if there is nothing to say. */
-export function overfittingLine(d, words) {
-  if (d.overfitting !== "rises while training falls") return null;
-  return words.overfitting.replace("{step:g}", formatG(d.bestValidationStep));
+/** Why, in plain sentences. */
+export const reasonsOf = (d) => d.why.map((reason) => sentence("reasons", ...reason));
+
+/** What was measured; what the log does not give is left out. */
+function numbersOf(d) {
+  const [low, high] = d.amplitudeInterval;
+  const source = SOURCES[d.stepsPerEpochSource] ?? "";
+  const known = [
+    ["p", d.pValue, { p: d.pValue }],
+    ["amplitude", low, { amplitude: d.amplitude, low, high }],
+    ["amplitude alone", Number.isFinite(low) ? NaN : d.amplitude, { amplitude: d.amplitude }],
+    ["noise", d.noise, { noise: d.noise }],
+    ["epochs", d.epochs, { epochs: d.epochs, length: d.stepsPerEpoch, source }],
+    ["points", d.pointsPerEpoch, { points: d.pointsPerEpoch }],
+    ["shape", d.shape === "none" ? NaN : 0, { shape: d.shape }],
+  ];
+  return known
+    .filter(([, there]) => Number.isFinite(there))
+    .map(([key, , values]) => sentence("numbers", key, values));
 }
 
-/**
- * The diagnosis for people: the verdict first.
- *
- * @param {object} diagnosis of `diagnose`
- * @param {object} log of `parseLog`
- * @param {{advice, verdicts, overfitting}} words of Python's `wording.words`
- */
-export function asText(diagnosis, log, words) {
-  const numbers = measuredNumbers(diagnosis);
-  const overfits = overfittingLine(diagnosis, words);
+/** The sentence about overfitting, if there is anything to say: a list of one or none. */
+export function overfitsOf(d) {
+  if (d.overfitting !== "rises while training falls") return [];
+  return [sentence("frame", "overfits", { step: d.bestValidationStep })];
+}
+
+/** Where a section of the book is, in words. */
+export function sectionName(link) {
+  const [page, anchor = ""] = link.split("#");
+  const values = { chapter: Number.parseInt(page, 10), title: anchor.replaceAll("-", " ") };
+  return sentence("frame", anchor ? "section of" : "section", values);
+}
+
+/** The diagnosis for people: the answer first. */
+export function asText(d) {
+  const numbers = numbersOf(d);
+  const list = (items) => items.map((item) => `- ${item}`);
   const lines = [
-    verdictLine(diagnosis, words),
-    ...(numbers.length ? [`${numbers.join("; ")}.`] : []),
-    "", "Why:", ...diagnosis.reasons.map((reason) => `- ${reason}`),
-    ...(overfits === null ? [] : ["", overfits]),
-    "", "What to do:",
-    ...adviceFor(diagnosis, words).map(([what, link]) => `- ${what} [book: ${link}]`),
-    "", "The log:", ...log.notes.map((note) => `- ${note}`),
+    ...answerOf(d),
+    ...(numbers.length ? ["", `${numbers.join("; ")}.`] : []),
+    "", FRAME.do, ...list(adviceFor(d.cause).map(([what, link]) => `${what} (${sectionName(link)})`)),
+    ...overfitsOf(d).flatMap((line) => ["", line]),
+    "", FRAME.why, ...list(reasonsOf(d)),
+    "", FRAME.log, ...list(d.log.notes),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+const NAMES = [
+  "verdict", "pValue", "amplitude", "amplitudeInterval", "drop", "rise", "climb", "climbError",
+  "noise", "shape", "stepsPerEpoch", "stepsPerEpochSource", "stepsPerEpochConfidence", "epochs",
+  "pointsPerEpoch", "cause", "causeConfidence", "overfitting", "bestValidationStep", "noiseRepeats",
+  "correlation",
+];
+
+const snake = (name) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** The diagnosis as strict JSON, with Python's names: what is not finite is null. */
+export function asJson(d) {
+  const { log } = d;
+  const values = Object.fromEntries(NAMES.map((name) => [snake(name), d[name]]));
+  values.answer = answerOf(d);
+  values.reasons = reasonsOf(d);
+  values.advice = adviceFor(d.cause).map(([text, link]) => ({ text, link }));
+  values.profile = { phase: Array.from(d.phase), loss: Array.from(d.profile) };
+  values.log = {
+    source: log.source, points: log.loss.length, left_out: log.leftOut, run: log.runs[0],
+    runs: log.runs[1], notes: log.notes,
+  };
+  return `${JSON.stringify(values, null, 2)}\n`;
 }

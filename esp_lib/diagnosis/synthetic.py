@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.logs.read import Log
+from esp_lib.logs.log import Log
 
 Array = NDArray[Any]
 
@@ -28,7 +28,7 @@ RIGHT: dict[str, tuple[str, str | None]] = {
     "schedule": ("none", "learning-rate steps"),
     "running average": ("none", "running average"),
     "evaluation": ("none", "boundary artefact"),
-    "staircase": ("none", "staircase"),
+    "staircase": ("staircase", "staircase"),
 }
 NOISES = ("normal", "heavy tails", "skewed", "proportional", "correlated")
 DECAYS = ("flat", "linear", "exponential", "power law", "cosine", "logarithm")

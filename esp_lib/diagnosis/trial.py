@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw
-from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.records import npz
 from esp_lib.records.store import results_folder
 
@@ -60,8 +60,14 @@ class Trial:
 
     @property
     def alarms(self) -> Mask:
-        """Logs without a sawtooth that were said to have one."""
-        return ~self.teeth & self.found
+        """Logs with neither a sawtooth nor a staircase that were said to have one."""
+        stairs = VERDICTS.index("staircase")
+        return self.nothing & (self.found | (self.verdict == stairs))
+
+    @property
+    def nothing(self) -> Mask:
+        """Logs that have neither a sawtooth nor a staircase."""
+        return ~self.teeth & (self.label != LABELS.index("staircase"))
 
     @property
     def found(self) -> Mask:

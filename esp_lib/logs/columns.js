@@ -1,17 +1,19 @@
-// Which column of a log is what, by its name: the twin of esp_lib/logs/columns.py.
+// Which column of a log is what, by its name: the twin of columns.py.
 
-const setOf = (text) => new Set(text.split(" "));
+import { COLUMNS } from "./formats.js";
 
-const VALIDATION_WORDS = setOf("val valid validation eval evaluation test dev heldout");
-const PLAIN_WORDS = setOf("train training loss step batch minibatch iter running log");
-const NOT_A_LOSS = setOf("scale scaler min max std weight grad norm time best");
-const SMOOTHED_WORDS = setOf("epoch smooth smoothed ema avg average mean running");
-const OTHER_LOSSES = setOf("nll ce cost objective value xent");
-const STEP_NAMES = [
-  "trainer global step", "train global step", "global step", "step", "steps", "iteration",
-  "iterations", "iter", "it", "update", "updates", "num updates", "batch", "train step",
-];
-const EPOCH_NAMES = ["epoch", "epochs", "train epoch"];
+const VALIDATION = new Set(COLUMNS.validation);
+const SMOOTHED = new Set(COLUMNS.smoothed);
+const WHOLE = new Set(COLUMNS.whole);
+const PLAIN = new Set([...COLUMNS.plain, ...COLUMNS.whole, ...COLUMNS.smoothed]);
+const NOT_A_LOSS = new Set(COLUMNS.not_a_loss);
+const ROLES = new Map();
+for (const [kind, names] of [
+  ["step", COLUMNS.steps], ["epoch", COLUMNS.epochs], ["kind", COLUMNS.kind],
+  ["total_steps", COLUMNS.total_steps], ["total_epochs", COLUMNS.total_epochs],
+]) {
+  for (const name of names) ROLES.set(name, kind);
+}
 const MOST_OF_A_ROLE = 40;
 
 /** Whether a text has more characters than that; those outside the basic plane count as one. */
@@ -38,40 +40,40 @@ export function wordsOf(name) {
 }
 
 const sameWords = (a, b) => a.length === b.length && a.every((word, i) => word === b[i]);
+const isLossWord = (word) => word.endsWith("loss") || word.endsWith("losses");
 
-/** What a column is: "step", "epoch", "rate", "loss" or "validation"; null for all others. */
+/** What a column is: a role as in Python; null for all others. */
 export function roleOf(name) {
   if (name.endsWith("__MIN") || name.endsWith("__MAX") || isLonger(name, 300)) return null;
   const parts = wordsOf(name);
-  const has = new Set(parts);
   const hasOne = (set) => parts.some((part) => set.has(part));
   const joined = parts.join(" ");
-  if (STEP_NAMES.includes(joined)) return "step";
-  if (EPOCH_NAMES.includes(joined)) return "epoch";
-  if (has.has("lr") || (has.has("learning") && has.has("rate"))) return "rate";
-  const first = parts.find((part) => part.endsWith("loss"));
-  if (first !== undefined && !hasOne(NOT_A_LOSS)) {
-    return hasOne(VALIDATION_WORDS) || VALIDATION_WORDS.has(first.slice(0, -4))
-      ? "validation"
-      : "loss";
+  if (ROLES.has(joined)) return ROLES.get(joined);
+  if (parts.includes("lr") || (parts.includes("learning") && parts.includes("rate"))) return "rate";
+  if (hasOne(NOT_A_LOSS)) return null;
+  const first = parts.find(isLossWord);
+  if (first !== undefined) {
+    const prefix = first.replace(/es$/, "").replace(/loss$/, "");
+    return hasOne(VALIDATION) || VALIDATION.has(prefix) ? "validation" : "loss";
   }
-  if (hasOne(OTHER_LOSSES) && !hasOne(VALIDATION_WORDS) && !hasOne(NOT_A_LOSS)) return "loss";
-  return null;
+  const other = COLUMNS.other_losses.some((one) => ` ${joined} `.includes(` ${one} `));
+  const isL = parts[0] === "l" && parts.length > 1;
+  return (other || isL) && !hasOne(VALIDATION) ? "loss" : null;
 }
 
 /** How likely a column of losses is the one of the training steps: 0 is best. */
 export function rankLoss(name) {
   const parts = wordsOf(name);
-  if (!parts.some((word) => word.endsWith("loss"))) return 4;
-  if (parts.includes("epoch")) return 3;
-  if (parts.every((word) => PLAIN_WORDS.has(word)) || parts.includes("total")) {
-    return parts.some((word) => SMOOTHED_WORDS.has(word)) ? 1 : 0;
-  }
-  return 2;
+  const has = (set) => parts.some((word) => set.has(word));
+  if (!parts.some(isLossWord) && !parts.includes("l")) return 5;
+  if (parts.includes("epoch")) return 4;
+  if (parts.every((word) => PLAIN.has(word))) return has(SMOOTHED) ? 2 : 0;
+  return has(WHOLE) ? 1 : 3;
 }
 
 /** How likely a column of steps counts the optimizer's steps: 0 is best. */
-export const rankStep = (name) => STEP_NAMES.indexOf(wordsOf(name).join(" "));
+export const rankStep = (name) =>
+  name === "_step" ? COLUMNS.steps.length : COLUMNS.steps.indexOf(wordsOf(name).join(" "));
 
 /** The column that is meant by a name: exactly that one, else one with the same words, or null. */
 export function findName(names, wanted) {

@@ -3,21 +3,29 @@
 Names are taken apart into words: `train/loss_step` and "run-7 - trainLossStep" both have the words
 train, loss, step. Weights & Biases exports put the run's name before " - " and add columns that end
 in `__MIN` and `__MAX`; Lightning adds `_step` and `_epoch`; a CSV file downloaded from TensorBoard
-has the columns Wall time, Step and Value.
+has the columns Wall time, Step and Value. The names themselves are in `formats.json`.
 """
 
 import re
 from collections.abc import Iterable
 
-VALIDATION = {"val", "valid", "validation", "eval", "evaluation", "test", "dev", "heldout"}
-PLAIN = {"train", "training", "loss", "step", "batch", "minibatch", "iter", "running", "log"}
-NOT_A_LOSS = {"scale", "scaler", "min", "max", "std", "weight", "grad", "norm", "time", "best"}
-SMOOTHED = {"epoch", "smooth", "smoothed", "ema", "avg", "average", "mean", "running"}
-OTHER_LOSSES = {"nll", "ce", "cost", "objective", "value", "xent"}
-STEPS = (
-    "trainer global step", "train global step", "global step", "step", "steps", "iteration",
-    "iterations", "iter", "it", "update", "updates", "num updates", "batch", "train step",
-)  # fmt: skip
+from esp_lib.logs.formats import COLUMNS
+
+VALIDATION = set(COLUMNS["validation"])
+SMOOTHED = set(COLUMNS["smoothed"])
+WHOLE = set(COLUMNS["whole"])
+PLAIN = set(COLUMNS["plain"]) | WHOLE | SMOOTHED
+NOT_A_LOSS = set(COLUMNS["not_a_loss"])
+OTHER_LOSSES = COLUMNS["other_losses"]
+STEPS = COLUMNS["steps"]
+ROLES = {
+    name: kind
+    for kind, names in (
+        ("step", STEPS), ("epoch", COLUMNS["epochs"]), ("kind", COLUMNS["kind"]),
+        ("total_steps", COLUMNS["total_steps"]), ("total_epochs", COLUMNS["total_epochs"]),
+    )
+    for name in names
+}  # fmt: skip
 
 
 def words(name: str) -> list[str]:
@@ -28,21 +36,28 @@ def words(name: str) -> list[str]:
 
 
 def role(name: str) -> str | None:
-    """What a column is: "step", "epoch", "rate", "loss" or "validation"; None for all others."""
+    """What a column is; None if nothing of the kind.
+
+    Returns:
+        "step", "epoch", "rate", "loss", "validation", "kind" (whether a row is of training or of
+        evaluation), "total_steps" or "total_epochs".
+    """
     if name.endswith(("__MIN", "__MAX")) or len(name) > 300:
         return None
     parts = words(name)
-    has = set(parts)
-    if " ".join(parts) in STEPS:
-        return "step"
-    if parts in (["epoch"], ["epochs"], ["train", "epoch"]):
-        return "epoch"
+    joined, has = " ".join(parts), set(parts)
+    if joined in ROLES:
+        return ROLES[joined]
     if "lr" in has or {"learning", "rate"} <= has:
         return "rate"
-    if any(part.endswith("loss") for part in parts) and not has & NOT_A_LOSS:
-        prefix = next(part for part in parts if part.endswith("loss"))[:-4]
+    if has & NOT_A_LOSS:
+        return None
+    if any(part.endswith(("loss", "losses")) for part in parts):
+        prefix = next(part for part in parts if part.endswith(("loss", "losses")))
+        prefix = prefix.removesuffix("es").removesuffix("loss")
         return "validation" if has & VALIDATION or prefix in VALIDATION else "loss"
-    if has & OTHER_LOSSES and not has & (VALIDATION | NOT_A_LOSS):
+    other = any(name in f" {joined} " for name in (f" {one} " for one in OTHER_LOSSES))
+    if (other or (parts[:1] == ["l"] and len(parts) > 1)) and not has & VALIDATION:
         return "loss"
     return None
 
@@ -50,18 +65,19 @@ def role(name: str) -> str | None:
 def rank(name: str) -> int:
     """How likely a column of losses is the one of the training steps: 0 is best."""
     has = set(words(name))
-    if not any(word.endswith("loss") for word in has):
-        return 4
+    if not any(word.endswith(("loss", "losses")) for word in has) and "l" not in has:
+        return 5
     if has & {"epoch"}:
-        return 3
-    if has <= PLAIN or has & {"total"}:
-        return 1 if has & SMOOTHED else 0
-    return 2
+        return 4
+    if has <= PLAIN:
+        return 2 if has & SMOOTHED else 0
+    return 1 if has & WHOLE else 3
 
 
 def step_rank(name: str) -> int:
     """How likely a column of steps counts the optimizer's steps: 0 is best."""
-    return STEPS.index(" ".join(words(name)))
+    # Weights & Biases' _step counts what was logged
+    return len(STEPS) if name == "_step" else STEPS.index(" ".join(words(name)))
 
 
 def relevant(names: list[str], wanted: Iterable[str]) -> list[str]:

@@ -67,3 +67,41 @@ export function quoted(text) {
   }
   return out + mark;
 }
+
+/** A number as people write it, to some digits: 0.00012, 1,163.08, 100,000. */
+export function numberText(value, digits = 3) {
+  const text = formatG(value, digits);
+  if (!Number.isFinite(value)) return text;
+  const [, power] = text.split("e");
+  if (power !== undefined) {
+    const exponent = Number(power);
+    if (exponent >= 0 && exponent < 15) return formatComma(formatFixed(Number(text), 0));
+    if (exponent > -7 && exponent < 0) {
+      return formatFixed(Number(text), digits - 1 - exponent).replace(/0+$/, "");
+    }
+    return text;
+  }
+  if (Math.abs(value) < 1000) return text;
+  const [whole, rest] = text.split(".");
+  return rest === undefined ? formatComma(whole) : `${formatComma(whole)}.${rest}`;
+}
+
+/** A p-value as people write it: p = 0.012, p < 0.001. */
+export const pText = (p) => (p < 0.001 ? "p < 0.001" : `p = ${numberText(p, 2)}`);
+
+/**
+ * A template with its fields filled: {name}, {name!r}, {name:,}, {name:g}, {name:.2f}, {name:.3n} and
+ * {name:p}, as in Python.
+ */
+export function fill(template, values) {
+  return template.replace(/\{(\w+)(!r)?(?::([^}]*))?\}/g, (_, name, repr, spec = "") => {
+    const value = values[name];
+    if (repr) return quoted(value);
+    if (spec === ",") return formatComma(value);
+    if (spec === "p") return pText(value);
+    const digits = Number(spec.replace(/^\+?\.?/, "").slice(0, -1));
+    if (spec.endsWith("n")) return (spec[0] === "+" && value > 0 ? "+" : "") + numberText(value, digits);
+    if (spec.endsWith("f")) return formatFixed(value, digits);
+    return spec.endsWith("g") ? formatG(value, digits || 6) : String(value);
+  });
+}

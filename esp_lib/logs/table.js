@@ -1,26 +1,25 @@
-// A log as a table of numbers, from CSV and the like: the twin of esp_lib/logs/table.py, whose
-// part for JSON is in json_logs.js.
+// A log as a table of numbers, and how it is read from a table in text: the twin of table.py.
 
-import { formatComma } from "./format.js";
-import { isLonger, relevantNames } from "./columns.js";
+import { isLonger, relevantNames, roleOf, wordsOf } from "./columns.js";
+import { COLUMNS, LogError, firstCharacters } from "./formats.js";
 
 const MAX_LINES = 5_000_000; // of a text file
-const MAX_ROW = 10_000_000; // characters of the first two rows of a table
+const MAX_LINE = 1_000_000; // characters
 const MAX_CELL = 131_072; // characters, as Python's csv module has it
 const CHUNK = 8_192; // rows converted at a time
 const ALL = 2 ** 32 - 1; // cells: no bound
 export const MAX_COLUMNS = 10_000;
 
-/** A log that cannot be read; the message says why, and what would help. */
-export class LogError extends Error {}
+const THOUSANDS = /^[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?$/;
+const KINDS = { ",": "CSV", "\t": "TSV", ";": "CSV with semicolons", " ": "table with spaces" };
 
 /**
  * Columns of a log (Map of name to Float64Array) in the order of its rows.
  *
  * NaN: the row has no such value. Infinity: it has one that is not finite.
  */
-export function makeTable(columns, source, names, notes = []) {
-  return { columns, source, names, notes, averaged: false, epochSteps: null };
+export function makeTable(columns, source, names, notes = [], lost = 0) {
+  return { columns, source, names, notes, lost, averaged: false, epochSteps: null };
 }
 
 // ------------------------------------------------------------------- white space as Python has it
@@ -68,15 +67,8 @@ export function countOf(text, letter, limit = Infinity) {
 
 /** The lines of a text without blank ones; LogError if there are too many. */
 export function asLines(text) {
-  const refuse = () => {
-    throw new LogError(
-      `the log has more than ${formatComma(MAX_LINES)} lines; keep every tenth`,
-    );
-  };
-  const plain = text.includes("\r") ? text.replaceAll("\r", "\n") : text;
-  if (countOf(plain, "\n", 2 * MAX_LINES) > 2 * MAX_LINES) refuse();
-  const lines = plain.split("\n").filter((line) => !isBlank(line));
-  if (lines.length > MAX_LINES) refuse();
+  const lines = text.split("\n").filter((line) => !isBlank(line));
+  if (lines.length > MAX_LINES) throw new LogError("too many lines", { most: MAX_LINES });
   return lines;
 }
 
@@ -95,7 +87,7 @@ export function findDelimiter(lines) {
   }
   const first = lines[skip].replace(/^#+/, "").replace(/^ +/, "");
   const second = lines[skip + 1] ?? "";
-  for (const delimiter of [",", "\t", ";", " "]) {
+  for (const delimiter of [first.includes(";") ? ";" : ",", ",", "\t", " "]) {
     const names = splitLine(stripBlanks(first), delimiter);
     const cells = splitLine(second || lines[skip], delimiter);
     if (names.some(isNumber)) {
@@ -123,12 +115,12 @@ function stripBlanks(text) {
 
 /** The cells of one line; none of a line that is too long to be a row. */
 export function splitLine(line, delimiter) {
-  if (isLonger(line, MAX_ROW)) return [];
+  if (isLonger(line, MAX_LINE)) return [];
   if (delimiter === " ") return line.match(CELLS) ?? [];
   try {
     return readCsv([line], delimiter, ALL)[0].map(stripBoth);
   } catch (error) {
-    if (error instanceof LogError) return [];
+    if (error instanceof CellError) return [];
     throw error;
   }
 }
@@ -140,12 +132,20 @@ const NOT_FINITE = /^[\t-\r ]*[-+]?(?:nan|inf(?:inity)?)[\t-\r ]*$/i;
 export function toNumber(cell) {
   let value = cell;
   if (typeof cell === "string") {
-    if (DIGITS.test(cell)) value = Number(cell);
-    else return NOT_FINITE.test(cell) ? Infinity : NaN;
+    const text = cell.includes(",") ? withoutCommas([cell])[0] : cell;
+    if (DIGITS.test(text)) value = Number(text);
+    else return NOT_FINITE.test(text) ? Infinity : NaN;
   } else if (typeof cell !== "number") {
     return NaN;
   }
   return Number.isFinite(value) ? value : Infinity;
+}
+
+/** Numbers with commas as JavaScript writes them: 19,900 is 19900, unless others are like 0,25. */
+function withoutCommas(cells) {
+  const isOdd = (cell) => typeof cell === "string" && cell.includes(",") && !THOUSANDS.test(stripBoth(cell));
+  const other = cells.some(isOdd) ? "." : "";
+  return cells.map((cell) => (typeof cell === "string" ? cell.replaceAll(",", other) : cell));
 }
 
 /** Whether a cell is a number, NaN included. */
@@ -158,15 +158,28 @@ export function mapNumbers(list, number) {
   return values;
 }
 
-/** `toNumber` of every cell. */
-export const toNumbers = (cells) => mapNumbers(cells, toNumber);
+/** `toNumber` of every cell; a column has one kind of commas. */
+export function toNumbers(cells) {
+  const commas = cells.some((cell) => typeof cell === "string" && cell.includes(","));
+  return mapNumbers(commas ? withoutCommas(cells) : cells, toNumber);
+}
+
+/** 1 where a cell names evaluation, 0 where it names something else. */
+function toKinds(cells) {
+  const isText = (cell) => typeof cell === "string" && cell !== "";
+  const named = (cell) => wordsOf(firstCharacters(cell, 100)).some((word) => COLUMNS.validation.includes(word));
+  return mapNumbers(cells, (cell) => (isText(cell) ? Number(named(cell)) : NaN));
+}
+
+/** The cells of a column as numbers. */
+export const columnOf = (name, cells) =>
+  roleOf(name) === "kind" ? toKinds(cells) : toNumbers(cells);
 
 /** A table with a header, or of one to four columns without: loss; step, loss; and no more. */
 export function readDelimited(lines, delimiter, header, wanted) {
   let names = header;
   if (names.length > MAX_COLUMNS) {
-    const [count, most] = [names.length, MAX_COLUMNS].map(formatComma);
-    throw new LogError(`the table has ${count} columns; up to ${most} are read`);
+    throw new LogError("many columns", { count: names.length, most: MAX_COLUMNS });
   }
   let head = 1;
   if (names.length) {
@@ -179,27 +192,25 @@ export function readDelimited(lines, delimiter, header, wanted) {
   const keep = relevantNames(names, wanted);
   const places = keep.map((name) => names.indexOf(name));
   const most = places.reduce((high, place) => Math.max(high, place + 1), 0);
-  const isLoss = keep.map((name) => name.toLowerCase().endsWith("loss"));
-  const columns = keep.map(() => new Float64Array(lines.length - head));
-  let size = 0; // rows so far: fewer than lines where a quoted cell goes on in the next line
-  let wrong = 0;
+  const cells = keep.map(() => []);
   for (let start = head; start < lines.length; start += CHUNK) {
     const rows = takeRows(lines.slice(start, start + CHUNK), delimiter, names.length, most);
-    for (const row of rows) {
-      for (let i = 0; i < places.length; i += 1) {
-        const cell = row[places[i]] ?? "";
-        const value = toNumber(cell);
-        columns[i][size] = value;
-        if (isLoss[i] && Number.isNaN(value) && !isBlank(cell)) wrong += 1;
-      }
-      size += 1;
-    }
+    for (const row of rows) for (let i = 0; i < places.length; i += 1) cells[i].push(row[places[i]] ?? "");
   }
-  const kind = { ",": "CSV", "\t": "TSV", ";": "CSV with semicolons", " ": "table with spaces" };
-  const notes = [];
-  if (wrong) notes.push(`losses that are no numbers and were left out: ${formatComma(wrong)}`);
-  const read = keep.map((name, i) => [name, columns[i].slice(0, size)]);
-  return makeTable(new Map(read), kind[delimiter], names, notes);
+  const columns = new Map();
+  let lost = 0;
+  keep.forEach((name, i) => {
+    const values = columnOf(name, cells[i]);
+    columns.set(name, values);
+    if (!name.toLowerCase().endsWith("loss")) return;
+    for (let row = 0; row < values.length; row += 1) {
+      if (!Number.isNaN(values[row])) continue;
+      const cell = stripBoth(cells[i][row]);
+      if (cell && cell !== name) lost += 1;
+    }
+  });
+  const notes = lost ? [["no numbers", { count: lost }]] : [];
+  return makeTable(columns, KINDS[delimiter], names, notes, lost);
 }
 
 /** The first `most` cells of every row. */
@@ -213,13 +224,12 @@ function takeRows(lines, delimiter, width, most) {
   try {
     return readCsv(lines, delimiter, most);
   } catch (error) {
-    throw error instanceof LogError
-      ? new LogError(`not readable as a table: ${error.message}`)
-      : error;
+    throw error instanceof CellError ? new LogError("no table", { why: error.message }) : error;
   }
 }
 
-function splitSpaces(line, most) {
+/** The first `most` words of a line. */
+export function splitSpaces(line, most) {
   const cells = [];
   CELLS.lastIndex = 0;
   for (let match = CELLS.exec(line); match && cells.length < most; match = CELLS.exec(line)) {
@@ -228,8 +238,10 @@ function splitSpaces(line, most) {
   return cells;
 }
 
+class CellError extends Error {}
+
 function checkCell(cell) {
-  if (isLonger(cell, MAX_CELL)) throw new LogError(`field larger than field limit (${MAX_CELL})`);
+  if (isLonger(cell, MAX_CELL)) throw new CellError(`field larger than field limit (${MAX_CELL})`);
 }
 
 /**

@@ -1,12 +1,12 @@
-"""A log as a table of numbers: CSV, TSV, JSON and JSON lines.
+"""A log as a table of numbers, and how it is read from a table in text: CSV, TSV, and the like.
 
 What they look like in practice: `csv.DictWriter` and Lightning's `metrics.csv` leave cells empty
 where a row does not have a value; `numpy.savetxt` writes columns apart by spaces, with a header
-that begins with `#`; the Hugging Face Trainer's `trainer_state.json` keeps a list of dictionaries
-under `log_history`, and, as Python does, writes NaN as a bare word.
+that begins with `#`; in much of Europe a table has decimal commas and semicolons.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,19 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.logs.columns import relevant
+from esp_lib.logs.columns import VALIDATION, relevant, role, words
+from esp_lib.logs.formats import LogError, Note
 
 Array = NDArray[np.float64]
 
 MAX_LINES = 5_000_000  # of a text file
-MAX_VALUES = 20_000_000  # of a JSON document: bounds the memory that it takes
 MAX_COLUMNS = 10_000
-MAX_ROW = 10_000_000  # characters of the first two rows of a table
+MAX_LINE = 1_000_000  # characters
 CHUNK = 8_192  # rows converted at a time
-
-
-class LogError(ValueError):
-    """A log that cannot be read; the message says why, and what would help."""
+THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
+KINDS = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", " ": "table with spaces"}
 
 
 @dataclass
@@ -39,23 +37,18 @@ class Table:
     columns: dict[str, Array]
     source: str  # the format, in words
     names: list[str] = field(default_factory=list)  # of all columns, read or not
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     averaged: bool = False  # the format says that a point is the mean since the point before
     epoch_steps: float | None = None  # steps in an epoch, where the format says so
+    lost: int = 0  # losses that were left out
 
 
 def as_lines(text: str) -> list[str]:
     """The lines of a text without blank ones; LogError if there are too many."""
-    text = text.replace("\r", "\n")
-    if text.count("\n") > 2 * MAX_LINES:
-        raise LogError(f"the log has more than {MAX_LINES:,} lines; keep every tenth")
     lines = [line for line in text.split("\n") if line and not line.isspace()]
     if len(lines) > MAX_LINES:
-        raise LogError(f"the log has more than {MAX_LINES:,} lines; keep every tenth")
+        raise LogError("too many lines", most=MAX_LINES)
     return lines
-
-
-# ----------------------------------------------------------------------- separated by a character
 
 
 def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -69,7 +62,7 @@ def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
         skip += 1
     first = lines[skip].lstrip("#").strip(" ")
     second = lines[skip + 1] if skip + 1 < len(lines) else ""
-    for delimiter in (",", "\t", ";", " "):
+    for delimiter in (";" if ";" in first else ",", ",", "\t", " "):
         names, cells = (split_line(line, delimiter) for line in (first, second or lines[skip]))
         if any(is_number(name) for name in names):
             numbers = [is_number(name) for name in names]
@@ -87,7 +80,7 @@ def find_delimiter(lines: Sequence[str]) -> tuple[str, list[str]] | None:
 
 def split_line(line: str, delimiter: str) -> list[str]:
     """The cells of one line; none of a line that is too long to be a row."""
-    if len(line) > MAX_ROW:
+    if len(line) > MAX_LINE:
         return []
     if delimiter == " ":
         return line.split()
@@ -107,6 +100,8 @@ def to_number(cell: Any) -> float:
     if isinstance(cell, str):
         if "_" in cell or not cell.isascii():
             return np.nan
+        if "," in cell:
+            cell = without_commas([cell])[0]
         try:
             cell = float(cell)
         except ValueError:
@@ -116,10 +111,20 @@ def to_number(cell: Any) -> float:
     return float(cell) if np.isfinite(cell) else np.inf
 
 
+def without_commas(cells: list[str]) -> list[str]:
+    """Numbers with commas as Python writes them: 19,900 is 19900, unless others are like 0,25."""
+    with_comma = [cell.strip() for cell in cells if isinstance(cell, str) and "," in cell]
+    thousands = all(THOUSANDS.fullmatch(cell) for cell in with_comma)
+    other = "" if thousands else "."
+    return [cell.replace(",", other) if isinstance(cell, str) else cell for cell in cells]
+
+
 def to_numbers(cells: list[Any]) -> Array:
-    """(cells,) as `to_number`, fast where all are numbers."""
+    """(cells,) as `to_number`, fast where all are numbers; a column has one kind of commas."""
     kinds = set(map(type, cells))
     joined = "".join(cells) if kinds == {str} else ""
+    if "," in joined or (str in kinds and kinds != {str}):
+        cells = without_commas(cells)
     if "_" in joined or not joined.isascii() or not (kinds == {str} or kinds <= {float}):
         return np.array([to_number(cell) for cell in cells], dtype=np.float64)
     try:
@@ -130,12 +135,26 @@ def to_numbers(cells: list[Any]) -> Array:
     return values
 
 
+def to_kinds(cells: list[Any]) -> Array:
+    """(cells,) 1 where a cell names evaluation, 0 where it names something else."""
+    known = {
+        cell: float(bool(VALIDATION & set(words(str(cell)[:100])))) if cell else np.nan
+        for cell in {c for c in cells if isinstance(c, str)}
+    }
+    return np.array([known.get(c, np.nan) if isinstance(c, str) else np.nan for c in cells])
+
+
+def column_of(name: str, cells: list[Any]) -> Array:
+    """The cells of a column as numbers."""
+    return to_kinds(cells) if role(name) == "kind" else to_numbers(cells)
+
+
 def read_delimited(
     lines: list[str], delimiter: str, names: list[str], wanted: Iterable[str]
 ) -> Table:
     """A table with a header, or of one to four columns without: loss; step, loss; and no more."""
     if len(names) > MAX_COLUMNS:
-        raise LogError(f"the table has {len(names):,} columns; up to {MAX_COLUMNS:,} are read")
+        raise LogError("many columns", count=len(names), most=MAX_COLUMNS)
     head = 1
     if names:
         while lines[head - 1].startswith("#") and lines[head].startswith("#"):
@@ -146,26 +165,20 @@ def read_delimited(
         names = ["loss"] if width == 1 else ["step", "loss", "column 3", "column 4"][:width]
     keep = relevant(names, wanted)
     places = [names.index(name) for name in keep]
-    parts: list[list[Array]] = [[] for _ in places]
-    words = 0
+    cells: list[list[str]] = [[] for _ in places]
     for start in range(head, len(lines), CHUNK):
-        columns_of = _take_columns(lines[start : start + CHUNK], delimiter, len(names), places)
-        for i, cells in enumerate(columns_of):
-            parts[i].append(to_numbers(cells))
-            if keep[i].lower().endswith("loss") and np.isnan(parts[i][-1]).any():
-                words += sum(
-                    bool(cell.strip()) and np.isnan(value)
-                    for cell, value in zip(cells, parts[i][-1].tolist(), strict=True)
-                )
-    columns = {
-        name: np.concatenate(part) if part else np.empty(0)
-        for name, part in zip(keep, parts, strict=True)
-    }
-    kind = {",": "CSV", "\t": "TSV", ";": "CSV with semicolons", " ": "table with spaces"}[
-        delimiter
-    ]
-    notes = [f"losses that are no numbers and were left out: {words:,}"] if words else []
-    return Table(columns, kind, names, notes)
+        taken = _take_columns(lines[start : start + CHUNK], delimiter, len(names), places)
+        for column, some in zip(cells, taken, strict=True):
+            column += some
+    columns, lost = {}, 0
+    for name, column in zip(keep, cells, strict=True):
+        columns[name] = column_of(name, column)
+        if name.lower().endswith("loss") and np.isnan(columns[name]).any():
+            none = np.flatnonzero(np.isnan(columns[name])).tolist()
+            lost += sum(bool(column[i].strip()) and column[i].strip() != name for i in none)
+        column.clear()
+    notes: list[Note] = [("no numbers", {"count": lost})] if lost else []
+    return Table(columns, KINDS[delimiter], names, notes, lost=lost)
 
 
 def _take_columns(
@@ -182,8 +195,5 @@ def _take_columns(
         try:
             rows = list(csv.reader(lines, delimiter=delimiter))
         except csv.Error as error:
-            raise LogError(f"not readable as a table: {error}") from None
+            raise LogError("no table", why=error) from None
     return [[row[place] if place < len(row) else "" for row in rows] for place in places]
-
-
-# ------------------------------------------------------------------------------------------- JSON

@@ -1,9 +1,9 @@
-// Scalars of a TensorBoard event file: the twin of esp_lib/logs/tensorboard.py, which describes the
-// format and names its source.
+// Scalars of a TensorBoard event file: the twin of tensorboard.py, which describes the format and
+// names its source.
 
-import { formatComma } from "./format.js";
 import { relevantNames } from "./columns.js";
-import { LogError, makeTable } from "./table.js";
+import { LogError, listed } from "./formats.js";
+import { makeTable } from "./table.js";
 
 const FLOAT = 1; // types of TensorProto
 const DOUBLE = 2;
@@ -13,7 +13,7 @@ const TAG_TEXT = new TextDecoder("utf-8", { ignoreBOM: true });
 const WHOLE_BITS = 49; // a multiple of seven for which doubles are exact
 
 /** A message that is not as the format has it. */
-class BrokenRecord extends Error {}
+export class BrokenRecord extends Error {}
 
 /** Whether these bytes are an event file: its first record names the format's version. */
 export const isEvents = (data) => String.fromCharCode(...data.subarray(0, 64)).includes(MARK);
@@ -34,7 +34,7 @@ function readVarint(data, start) {
 }
 
 /** [number, value] of a message's fields, each value a number or bytes. */
-function* fieldsOf(data) {
+export function* fieldsOf(data) {
   let at = 0;
   while (at < data.length) {
     const kind = data[at] & 7;
@@ -56,7 +56,7 @@ function* fieldsOf(data) {
 }
 
 const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-const isBytes = (content) => typeof content !== "number";
+export const isBytes = (content) => typeof content !== "number";
 
 function numberOfTensor(content) {
   const parts = new Map(fieldsOf(content));
@@ -118,12 +118,7 @@ export function readEvents(data, wanted) {
   }
   const tags = [...found.keys()];
   const keep = relevantNames(tags, wanted);
-  if (!keep.length) {
-    throw new LogError(
-      "the event file has no scalar that reads as a loss; name one of its tags: " +
-        (tags.slice(0, 20).join(", ") || "it has none"),
-    );
-  }
+  if (!keep.length) throw new LogError("no scalar", { names: listed(tags) });
   // One row a step; of a step that repeats, because the run was resumed, the last value.
   const all = new Set();
   for (const tag of keep) for (const step of found.get(tag).steps) all.add(step);
@@ -139,7 +134,7 @@ export function readEvents(data, wanted) {
     columns.set(tag, column);
   }
   const notes = [];
-  if (wrong) notes.push(`${formatComma(wrong)} broken records were left out`);
-  if (at < data.length) notes.push("the last record is cut off and was left out");
+  if (wrong) notes.push(["broken records", { count: wrong }]);
+  if (at < data.length) notes.push(["cut record", {}]);
   return makeTable(columns, "TensorBoard events", tags, notes);
 }

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from esp_lib.logs.columns import relevant
-from esp_lib.logs.table import LogError, Table
+from esp_lib.logs.formats import LogError, listed
+from esp_lib.logs.table import Table
 
 FLOAT, DOUBLE = 1, 2  # of TensorProto
 Fields = Iterator[tuple[int, int | memoryview]]
@@ -108,10 +109,7 @@ def read_events(data: bytes, wanted: Iterable[str]) -> Table:
             bad += 1
     keep = relevant(list(found), wanted)
     if not keep:
-        raise LogError(
-            "the event file has no scalar that reads as a loss; name one of its tags: "
-            + (", ".join(list(found)[:20]) or "it has none")
-        )
+        raise LogError("no scalar", names=listed(list(found)))
     # One row a step; of a step that repeats, because the run was resumed, the last value.
     step_of = np.unique(np.concatenate([found[tag][0] for tag in keep]))
     columns = {tag: np.full(step_of.size, np.nan) for tag in keep}
@@ -120,7 +118,7 @@ def read_events(data: bytes, wanted: Iterable[str]) -> Table:
         columns[tag][np.searchsorted(step_of, steps)] = numbers
     table = Table({"step": step_of, **columns}, "TensorBoard events", list(found))
     if bad:
-        table.notes.append(f"{bad:,} broken records were left out")
+        table.notes.append(("broken records", {"count": bad}))
     if at < len(data):
-        table.notes.append("the last record is cut off and was left out")
+        table.notes.append(("cut record", {}))
     return table

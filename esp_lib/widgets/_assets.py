@@ -17,7 +17,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 IMPORT = re.compile(r'^import\s+\{([^}]*)\}\s+from\s+"(\.[\w./]+)";\n', re.MULTILINE)
-EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|class) (\w+))", re.MULTILINE)
+DATA = re.compile(
+    r'^import (\w+) from "(\.[\w./]+\.json)" with \{ type: "json" \};\n', re.MULTILINE
+)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
 SOURCE = re.compile(r'sourceOf\("(\.[\w./]+)"\)')
 STYLES = ("front/explorer.css", "your_run/your_run.css", "maps/maps.css")
 
@@ -36,6 +39,13 @@ def bundle(name: str) -> str:
     """The module `name` with everything that it imports, as one text."""
     *dependencies, _ = collect(name, [])
     return "\n".join([*map(_scoped, dependencies), _linked(name)])
+
+
+def data_files(name: str) -> list[str]:
+    """The JSON files that the module `name` and what it imports read."""
+    return [
+        _named(path, part) for part in collect(name, []) for _, path in DATA.findall(_read(part))
+    ]
 
 
 def _read(name: str) -> str:
@@ -65,10 +75,13 @@ def _linked(name: str) -> str:
         ),
         EXPORT.sub("", _read(name)),
     )
+    text = DATA.sub(
+        lambda match: f"const {match[1]} = {_read(_named(match[2], name)).rstrip()};\n", text
+    )
     if wrong := re.search(r"^(import|export (?!default))\b.*", text, re.MULTILINE):
         raise ValueError(
-            f'only `import {{…}} from "./file.js"` and exports of functions, constants and classes '
-            f"can be bundled, got {wrong[0]!r}"
+            'only `import {…} from "./file.js"`, data from "./file.json" and exports of '
+            f"functions, constants and classes can be bundled, got {wrong[0]!r}"
         )
     return SOURCE.sub(lambda match: json.dumps(bundle(_named(match[1], name))), text)
 

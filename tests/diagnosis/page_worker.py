@@ -6,7 +6,6 @@ import math
 import subprocess
 from pathlib import Path
 
-from esp_lib.diagnosis.wording import words
 from esp_lib.widgets._assets import bundle
 
 SCRIPT = Path(__file__).parents[1] / "js" / "your_run.mjs"
@@ -16,7 +15,7 @@ def page_answers(node, folder, jobs):
     """The worker's answers to some jobs (data, options of `parse_log`, steps per epoch)."""
     rows = [
         {"data": base64.b64encode(data.encode() if isinstance(data, str) else data).decode(),
-         "read": read, "stepsPerEpoch": steps, "words": words()}
+         "read": read, "stepsPerEpoch": steps}
         for data, read, steps in jobs
     ]  # fmt: skip
     (folder / "worker.js").write_text(bundle("widgets/your_run/worker.js"), encoding="utf-8")

@@ -16,7 +16,7 @@ import pytest
 from esp_lib import Adam, QuadraticProblem, measure, simulate
 from esp_lib.diagnosis import features as signs
 from esp_lib.diagnosis.command import EXIT, main
-from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import find_period
@@ -24,9 +24,10 @@ from esp_lib.diagnosis.report import as_json, as_text
 from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
 from esp_lib.diagnosis.trial import MIN_POINTS, load_trial, run_trial, save_trial, trial_path
-from esp_lib.diagnosis.verdict import CAUSES
-from esp_lib.diagnosis.wording import ADVICE
-from esp_lib.logs.read import LogError, parse_log, read_log
+from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
+from esp_lib.diagnosis.wording import WORDING, advice
+from esp_lib.logs.formats import LogError
+from esp_lib.logs.read import parse_log, read_log
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 
@@ -188,7 +189,7 @@ def rows(loss, every=1):
         (np.linspace(3, 2, 50), None, "does not say how long an epoch is"),
         (np.linspace(3, 2, 50), 2, "points an epoch"),
         (np.linspace(3, 2, 50), 60, "within its first epoch"),
-        (np.sin(np.arange(50)), 30, "1 boundary"),
+        (np.sin(np.arange(50)), 30, "could be measured: 1"),
         (np.random.default_rng(0).normal(size=24), 6, "too short or too coarse"),
     ],
 )
@@ -196,7 +197,7 @@ def test_it_says_what_is_missing(loss, length, words):
     found = diagnose(parse_log(rows(loss)), length)
     assert found.verdict == "cannot tell"
     assert found.cause is None
-    assert words in " ".join(found.reasons)
+    assert words in " ".join([found.headline, *found.reasons])
 
 
 def test_smoothed_logs_are_not_judged():
@@ -321,8 +322,9 @@ def slug(title: str) -> str:
 
 
 def test_every_cause_has_advice_whose_links_lead_somewhere():
-    assert set(ADVICE) == {*CAUSES, None}
-    for what, link in (line for lines in ADVICE.values() for line in lines):
+    assert set(WORDING["advice"]) == {*CAUSES, "null"}
+    assert {*CAUSES, "none", "cannot tell"} <= set(WORDING["bug"])
+    for what, link in (line for cause in (*CAUSES, None) for line in advice(cause)):
         page, _, anchor = link.partition("#")
         cells = nbformat.read(BOOK / page.replace(".html", ".ipynb"), as_version=4).cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
@@ -344,7 +346,7 @@ def test_command(corpus, capsys, name, status):
     assert keys <= found.keys()
     assert EXIT[found["verdict"]] == status
     assert all(reason in text for reason in found["reasons"])
-    assert text.startswith({0: "Sawtooth", 1: "No sawtooth", 3: "Cannot tell"}[status])
+    assert text.startswith({0: "Yes: the loss drops", 1: ("Only", "No:"), 3: "Cannot tell"}[status])
 
 
 def test_command_draws(corpus, tmp_path, capsys):
@@ -372,7 +374,10 @@ def test_command_refuses_in_one_line(tmp_path, capsys):
 def test_command_documents_its_exit_status_and_reads_standard_input(corpus):
     command = [sys.executable, "-W", "error", "-m", "esp_lib.diagnosis.command"]
     asked = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    assert "exit status: 0 sawtooth, 1 none, 3 cannot tell, 2 wrong use" in asked.stdout
+    assert (
+        "exit status: 0 sawtooth, 4 staircase, 1 neither, 3 cannot tell, 2 wrong use"
+        in asked.stdout
+    )
     data = (corpus[0] / "metrics.csv").read_bytes()
     done = subprocess.run([*command, "-"], input=data, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -397,8 +402,8 @@ def test_mangled_logs_are_diagnosed_or_refused(corpus):
         except LogError:
             continue
         found = diagnose(log, rng.choice([None, None, 7, 60.5, 1e6]))
-        json.loads(as_json(found, log), parse_constant=pytest.fail)
-        assert as_text(found, log)
+        json.loads(as_json(found), parse_constant=pytest.fail)
+        assert as_text(found)
         assert found.verdict in VERDICTS
         verdicts.add(found.verdict)
     assert verdicts == set(VERDICTS)
@@ -427,7 +432,7 @@ def test_extremes(name, length):
         return
     log = parse_log(text)
     found = diagnose(log, length)
-    json.loads(as_json(found, log), parse_constant=pytest.fail)
+    json.loads(as_json(found), parse_constant=pytest.fail)
     if name == "exact tooth" and length == 30:
         assert found.verdict == "sawtooth"
     if name in ("constant", "zeros"):

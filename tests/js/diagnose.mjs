@@ -1,15 +1,14 @@
-// Diagnoses logs: `node diagnose.mjs FOLDER JOBS WORDS OUT`; FOLDER holds the modules, JOBS a JSON
+// Diagnoses logs: `node diagnose.mjs FOLDER JOBS OUT`; FOLDER holds the modules, JOBS a JSON
 // list of [log, stepsPerEpoch], or of [{base64, choices}, stepsPerEpoch] for logs that are to be
 // read; OUT gets a JSON list of [diagnosis, text]. NaN becomes null, also in the arrays of a log.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
-const [folder, jobsPath, wordsPath, outPath] = process.argv.slice(2);
+const [folder, jobsPath, outPath] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(`${folder}/${name}.js`));
 const { diagnose } = await load("diagnosis/diagnosis");
 const { asText } = await load("diagnosis/report");
-const words = JSON.parse(readFileSync(wordsPath, "utf8"));
 const numbers = (list) => list && Float64Array.from(list, (value) => value ?? NaN);
 
 async function logOf(given) {
@@ -34,7 +33,7 @@ const answers = [];
 for (const [given, stepsPerEpoch] of JSON.parse(readFileSync(jobsPath, "utf8"))) {
   const log = await logOf(given);
   const diagnosis = diagnose(log, stepsPerEpoch);
-  answers.push([diagnosis, asText(diagnosis, log, words)]);
+  answers.push([{ ...diagnosis, log: null }, asText(diagnosis)]);
 }
 const plain = (key, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
 writeFileSync(outPath, JSON.stringify(answers, plain));

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const [modulePath, jobsPath, outPath] = process.argv.slice(2);
 const { parseLog } = await import(pathToFileURL(modulePath));
-const { LogError } = await import(new URL("table.js", pathToFileURL(modulePath)));
+const { LogError } = await import(new URL("formats.js", pathToFileURL(modulePath)));
 
 function plain(key, value) {
   return ArrayBuffer.isView(value) ? Array.from(value) : value;

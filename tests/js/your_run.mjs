@@ -1,5 +1,5 @@
 // The worker of the reader's own run in Node, as it is shipped: `node your_run.mjs WORKER JOBS OUT`.
-// JOBS is JSON, a list of {data (base64), read, stepsPerEpoch, words}; OUT gets its answers.
+// JOBS is JSON, a list of {data (base64), read, stepsPerEpoch}; OUT gets its answers.
 
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -9,8 +9,7 @@ globalThis.self = { postMessage: (answer) => answers.push(answer) };
 new Function(readFileSync(workerPath, "utf8"))();
 for (const { data, ...options } of JSON.parse(readFileSync(jobsPath, "utf8"))) {
   const began = process.cpuUsage();
-  const bytes = new Uint8Array(Buffer.from(data, "base64"));
-  self.onmessage({ data: { data: bytes.buffer, ...options } });
+  await self.onmessage({ data: { blob: new Blob([Buffer.from(data, "base64")]), ...options } });
   const { user, system } = process.cpuUsage(began); // microseconds
   answers.at(-1).seconds = (user + system) / 1e6;
 }

@@ -5,16 +5,23 @@ import json
 import random
 from itertools import starmap
 
-from esp_lib.logs.read import Log, LogError, parse_log
+from esp_lib.logs.formats import LogError
+from esp_lib.logs.log import Log
+from esp_lib.logs.read import parse_log
 from tests.node import module, run_node
 
 # Refusals in the words of a library, which are others in JavaScript.
-OWN_WORDS = ("not valid JSON", "pattern must", "the JSON is nested too deeply")
+OWN_WORDS = (
+    "the text begins as JSON",
+    "“Pattern” must",
+    "the JSON is nested",
+    "the file cannot be",
+)
 
 
 CHOICES = {
     "column": "column", "validation_column": "validationColumn", "pattern": "pattern",
-    "log_every": "logEvery",
+    "log_every": "logEvery", "run": "run",
 }  # fmt: skip
 
 
@@ -33,14 +40,14 @@ def as_json(log: Log) -> dict[str, object]:
         "validation": valid, "learningRate": listed(log.learning_rate),
         "stepsPerEpoch": log.steps_per_epoch, "stepsPerEpochError": log.steps_per_epoch_error,
         "interval": log.interval, "averaged": log.averaged, "source": log.source,
-        "notes": list(log.notes),
+        "notes": list(log.notes), "leftOut": log.left_out, "runs": list(log.runs),
     }  # fmt: skip
 
 
 def read_in_python(data, choices):
     """The log as `as_json`, or {"error": message}."""
     try:
-        return as_json(parse_log(data, **choices))
+        return as_json(parse_log(data, voice="page", **choices))
     except LogError as error:
         return {"error": str(error)}
 

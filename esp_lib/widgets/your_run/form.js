@@ -11,15 +11,18 @@ export function make(tag, properties = {}, ...children) {
   return node;
 }
 
-/** What the option "steps per epoch" says: null for nothing; RangeError for no such number. */
-export function readSteps(text) {
+/** What a field says: null for nothing; RangeError for no number of at least 1. */
+function readField(name, text, whole) {
   if (!text.trim()) return null;
   const value = Number(text.replaceAll(",", ""));
-  if (!(value >= 1 && Number.isFinite(value))) {
-    throw new RangeError(`Steps per epoch must be a number of at least 1, got ${text}`);
+  if (!(value >= 1 && Number.isFinite(value) && (!whole || Number.isInteger(value)))) {
+    throw new RangeError(`${name} must be a ${whole ? "whole " : ""}number of at least 1, got ${text}`);
   }
   return value;
 }
+
+export const readSteps = (text) => readField("Steps per epoch", text, false);
+export const readRun = (text) => readField("Run", text, true);
 
 /**
  * @param {HTMLElement} el where the form goes
@@ -39,7 +42,8 @@ export function createForm(el, id, examples, { analyse, cancel }) {
   };
   const steps = option("steps", "Steps per epoch", "from the log");
   const column = option("column", "Loss column", "found by its name");
-  const pattern = option("pattern", "Pattern, for text", "(?P<loss>[\\d.]+)");
+  const pattern = option("pattern", "Pattern, for text", "loss=(?<loss>[\\d.]+)");
+  const which = option("run", "Run, of several", "the longest");
   const wrong = make("p", { className: "esp-error", id: `${id}-wrong`, hidden: true });
   wrong.setAttribute("role", "alert");
   const go = make("button", { type: "submit", className: "esp-main", textContent: "Diagnose" });
@@ -57,7 +61,7 @@ export function createForm(el, id, examples, { analyse, cancel }) {
     file,
     make("label", { htmlFor: paste.id, textContent: "or paste its text" }),
     paste,
-    make("div", { className: "esp-options" }, steps.field, column.field, pattern.field),
+    make("div", { className: "esp-options" }, steps.field, column.field, which.field, pattern.field),
     wrong,
     make("div", { className: "esp-buttons" }, go, stop),
     samples,
@@ -92,6 +96,8 @@ export function createForm(el, id, examples, { analyse, cancel }) {
       refuse("");
       const read = {};
       if (column.input.value.trim()) read.column = column.input.value.trim();
+      const run = readRun(which.input.value);
+      if (run !== null) read.run = run;
       if (pattern.input.value.trim()) read.pattern = pattern.input.value.trim();
       analyse(log, { read, stepsPerEpoch });
     } catch (error) {
@@ -104,6 +110,7 @@ export function createForm(el, id, examples, { analyse, cancel }) {
     steps.input.value = example.steps_per_epoch ?? "";
     column.input.value = "";
     pattern.input.value = "";
+    which.input.value = "";
     file.value = "";
     paste.value = example.text;
     start({ name: example.file, blob: new Blob([example.text]), example: true });
@@ -113,11 +120,15 @@ export function createForm(el, id, examples, { analyse, cancel }) {
     if (!one) return;
     paste.value = "";
     if (log?.example) steps.input.value = "";
+    which.input.value = "";
     start({ name: one.name, blob: one });
   }
 
   const pasted = (text) => ({ name: "pasted text", blob: new Blob([text]) });
 
+  file.addEventListener("click", () => {
+    file.value = ""; // so that the same file, which may have grown, can be chosen again
+  });
   file.addEventListener("change", () => takeFile(file.files[0]));
   paste.addEventListener("input", () => {
     if (log?.example) steps.input.value = "";

@@ -1,33 +1,21 @@
 // What comes out: the verdict first, then curve and folded tooth, numbers, reasons, what to do.
 
 import { createChart, tightAxis } from "../front/chart.js";
-import { adviceFor, overfittingLine } from "../../diagnosis/report.js";
-import { formatComma, formatG } from "../../logs/format.js";
+import { sectionName } from "../../diagnosis/report.js";
+import { SOURCES, adviceFor } from "../../diagnosis/wording.js";
+import { formatComma, numberText, pText } from "../../logs/format.js";
 import { button, isPage } from "../front/host.js";
 import { make } from "./form.js";
 
 const MOST = 60; // epochs of which each boundary is drawn
 
-const number = (value, digits = 3) => formatG(value, digits).replace(/^-/, "\u2212").replace("e-", "e\u2212");
-
-/** "4_mechanism.html#four-words" as "chapter 4: four words". */
-export function linkText(link) {
-  const [page, anchor = ""] = link.split("#");
-  const chapter = `chapter ${Number.parseInt(page, 10)}`;
-  return anchor ? `${chapter}: ${anchor.replaceAll("-", " ")}` : chapter;
-}
-
-/** A log's name for its epochs: how many, how long, and how that is known. */
-function epochsText(d, words) {
-  const length = d.stepsPerEpoch === Math.floor(d.stepsPerEpoch) ? formatComma(d.stepsPerEpoch) : number(d.stepsPerEpoch, 6);
-  return [`${number(d.epochs)} of ${length} steps`, words.sources[d.stepsPerEpochSource]];
-}
+const number = (value, digits = 3) => numberText(value, digits).replace(/^-/, "\u2212").replace("e-", "e\u2212");
 
 /** [[term, value, remark], …] of a diagnosis; what the log does not give is left out. */
-export function numbersOf(d, words) {
+export function numbersOf(d) {
   const rows = [];
   if (Number.isFinite(d.pValue)) {
-    rows.push(["p-value of the drop", `p = ${number(d.pValue, 2)}`, "how often noise alone drops as much"]);
+    rows.push(["p-value of the drop", pText(d.pValue), "how often noise alone drops as much"]);
   }
   if (Number.isFinite(d.amplitude)) {
     const [low, high] = d.amplitudeInterval;
@@ -37,7 +25,8 @@ export function numbersOf(d, words) {
     rows.push(["Noise of a logged point", number(d.noise), ""]);
   }
   if (Number.isFinite(d.stepsPerEpoch)) {
-    rows.push(["Epochs", ...epochsText(d, words)]);
+    const length = number(d.stepsPerEpoch, 6);
+    rows.push(["Epochs", `${number(d.epochs)} of ${length} steps`, SOURCES[d.stepsPerEpochSource]]);
     rows.push(["Logged points an epoch", number(d.pointsPerEpoch), ""]);
   }
   return rows;
@@ -77,16 +66,12 @@ async function copy(text) {
   }
 }
 
-/**
- * @param {HTMLElement} el where the report goes
- * @param {{report, answers, sources}} words report: {advice, verdicts, overfitting}; answers: what
- *   each cause means, in a sentence; sources: how an epoch's length is known
- */
-export function createReport(el, words) {
+/** @param {HTMLElement} el where the report goes */
+export function createReport(el) {
   const alert = make("p", { className: "esp-error", hidden: true });
   alert.setAttribute("role", "alert");
   const verdict = make("p", { className: "esp-verdict" });
-  const answer = make("p", { className: "esp-answer" });
+  const answer = make("div", { className: "esp-answer" });
   const said = make("div", {}, verdict, answer);
   said.setAttribute("aria-live", "polite");
   const curveBox = make("div");
@@ -136,8 +121,9 @@ export function createReport(el, words) {
   }
 
   function adviceOf(diagnosis) {
-    return adviceFor(diagnosis, words.report).map(([text, link]) => {
-      const see = isPage() ? make("a", { href: link, textContent: linkText(link) }) : linkText(link);
+    return adviceFor(diagnosis.cause).map(([text, link]) => {
+      const name = sectionName(link);
+      const see = isPage() ? make("a", { href: link, textContent: name }) : name;
       return [`${text} See `, see, "."];
     });
   }
@@ -148,21 +134,20 @@ export function createReport(el, words) {
       const d = found.diagnosis;
       alert.hidden = true;
       said.hidden = false;
-      verdict.textContent = words.report.verdicts[d.verdict];
+      const [first, ...others] = found.answer;
+      verdict.textContent = first;
       verdict.dataset.verdict = d.verdict;
-      const probably = d.cause !== null && d.causeConfidence !== "shown" ? "Probably: " : "";
-      answer.textContent = probably + words.answers[d.cause ?? d.verdict];
+      answer.replaceChildren(...others.map((line) => make("p", { textContent: line })));
       rest.hidden = false;
       draw(found);
       numbers.replaceChildren(
-        ...numbersOf(d, words).map(([term, value, remark]) =>
+        ...numbersOf(d).map(([term, value, remark]) =>
           make("div", {}, make("dt", { textContent: term }), make("dd", {}, value, ...(remark ? [make("small", { textContent: remark })] : []))),
         ),
       );
-      const overfits = overfittingLine(d, words.report);
       why.replaceChildren(
-        ...listOf("Why", overfits === null ? d.reasons : [...d.reasons, overfits]),
         ...listOf("What to do", adviceOf(d)),
+        ...listOf("Why", found.reasons),
         ...listOf("What was read", found.notes),
       );
       done.textContent = "";

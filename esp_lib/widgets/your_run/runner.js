@@ -2,7 +2,7 @@
 
 /**
  * @param {number} seconds after which a diagnosis is given up
- * @returns {{run, cancel}} run(blob, {read, stepsPerEpoch, words}) -> a promise of {found},
+ * @returns {{run, cancel}} run(blob, {read, stepsPerEpoch}) -> a promise of {found},
  *   {refused: sentence}, or null where it was cancelled or overtaken
  */
 export function createAnalysis(seconds) {
@@ -30,10 +30,7 @@ export function createAnalysis(seconds) {
         event.preventDefault();
         end({ refused: `the diagnosis failed: ${event.message}` });
       };
-      blob.arrayBuffer().then(
-        (data) => worker.postMessage({ data, ...options }, [data]),
-        () => end({ refused: "the file cannot be read" }),
-      );
+      worker.postMessage({ blob, ...options });
     });
   }
   return { run, cancel: () => stop() };

@@ -1,7 +1,7 @@
 // Is it in your run? A log goes in, is read and diagnosed here in the browser, and the answer comes
 // out: the verdict in words, the numbers behind it, the curve, and what to do.
 //
-// Python (esp_lib/widgets/your_run/your_run.py) gives examples and words, and takes the diagnosis back.
+// Python (esp_lib/widgets/your_run/your_run.py) gives examples, and takes the diagnosis back.
 
 import { createAnalysis } from "./runner.js";
 import { goLive } from "../front/host.js";
@@ -12,12 +12,11 @@ let count = 0;
 
 function render({ model, el }) {
   const name = model.get("name");
-  const words = model.get("words");
   const id = `esp-your-run-${++count}`;
   el.classList.add("esp-your-run");
   const { run, cancel } = createAnalysis(model.get("time_limit"));
   const form = createForm(el, id, model.get("examples"), { analyse, cancel });
-  const report = createReport(el, words);
+  const report = createReport(el);
 
   function publish(state) {
     const root = el.closest(".esp-explorer");
@@ -35,7 +34,7 @@ function render({ model, el }) {
     form.busy(`Reading ${log.name} (${sizeText(log.blob.size)}) …`);
     publish({ busy: true, file: log.name });
     const began = performance.now();
-    const result = await run(log.blob, { ...options, words: words.report });
+    const result = await run(log.blob, options);
     if (result?.found === undefined && result?.refused === undefined) {
       if (form.idle("Cancelled.")) publish({ busy: false, file: log.name });
       return;

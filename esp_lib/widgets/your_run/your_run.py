@@ -14,18 +14,9 @@ import traitlets
 
 from esp_lib import _checks
 from esp_lib.diagnosis.examples import Example, example_logs
-from esp_lib.diagnosis.wording import ANSWERS, words
 from esp_lib.figures import BLUE, epoch_lines, label_lines
 from esp_lib.widgets._assets import front_end, style
 from esp_lib.widgets.base import static_axes, static_page
-
-# How the length of an epoch is known, by `Diagnosis.steps_per_epoch_source`.
-SOURCES = {
-    "argument": "as you said",
-    "log": "as the log says",
-    "estimated": "estimated from the curve",
-    "unknown": "",
-}
 
 
 class YourRun(anywidget.AnyWidget):
@@ -47,7 +38,6 @@ class YourRun(anywidget.AnyWidget):
 
     name = traitlets.Unicode("your-run").tag(sync=True)
     examples: Any = traitlets.List().tag(sync=True)
-    words = traitlets.Dict().tag(sync=True)
     time_limit = traitlets.Float().tag(sync=True)
     diagnosis = traitlets.Dict().tag(sync=True)  # from the front end
 
@@ -55,7 +45,6 @@ class YourRun(anywidget.AnyWidget):
         super().__init__(
             time_limit=float(_checks.real("time_limit", time_limit, low=0, low_open=True)),
             examples=[_as_json(example) for example in example_logs()],
-            words={"report": words(), "answers": ANSWERS, "sources": SOURCES},
         )
         self.add_class("esp-explorer")
 
