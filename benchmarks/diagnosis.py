@@ -18,7 +18,7 @@ import numpy as np
 
 from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
-from esp_lib.diagnosis.diagnosis import VERDICTS, diagnose
+from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.trial import (
     EACH,
     FIRST,
@@ -29,7 +29,7 @@ from esp_lib.diagnosis.trial import (
     save_trial,
     trial_path,
 )
-from esp_lib.diagnosis.verdict import CAUSES
+from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.logs.read import parse_log
 from esp_lib.records.record import made_by
 

@@ -43,7 +43,7 @@ def python_answer(job: Job) -> dict[str, Any]:
         log = parse_log(data, **{names[name]: value for name, value in read.items()})
     except LogError as error:
         return {"refused": str(error)}
-    found: dict[str, Any] = json.loads(as_json(diagnose(log, steps), log))
+    found: dict[str, Any] = json.loads(as_json(diagnose(log, steps), "page"))
     return {"found": found}
 
 

@@ -2,7 +2,8 @@
 // of esp_lib/diagnosis/period.py, where the method is explained.
 
 import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
-import { argmax, average, rint, total, totalOf } from "../sawtooth/sums.js";
+import { tTail } from "../sawtooth/student_t.js";
+import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
 import { arrange, coarsen, toothOf } from "./grid.js";
 
@@ -13,6 +14,10 @@ const LEAST_EPOCHS = 2.5; // so that there are two boundaries
 const FINE = 16; // candidates move the last boundary by this part of an epoch
 const APART = 8; // lengths that move it by this part are told apart
 const KEPT = 3; // candidates of an octave that are measured
+const NEARLY = 0.97; // share of the surest drop at which lengths are not told apart
+const MANY = 1_000_000; // degrees of freedom: the normal distribution
+const CLEAR = 3; // variance between phases over that of noise from which the loss repeats
+const BETTER = 1.3; // how much more it must vary between phases at another length
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 
 /**
@@ -32,10 +37,11 @@ export function findPeriod(steps, loss, interval) {
   if (y === null) return nothing;
   const cells = y.length;
   const short = shortlist(y);
-  const sure = short.map((length) => sureness(length, y));
+  const sure = short.map((one) => sureness(one.length, y));
   if (!sure.some((one) => one > 0)) return nothing;
-  const best = refine(short[argmax(sure)], y);
-  const error = best / cells; // one cell at the end
+  const { length: surest, usual } = short[argmax(sure)];
+  const { best: refined, error } = refine(surest, y);
+  const best = folded(refined, y);
   let length = wholeLength(best * width, error * width);
   let grid = arrange(steps, loss, length, interval);
   const most = Math.trunc(whole / length / LEAST_EPOCHS);
@@ -44,7 +50,7 @@ export function findPeriod(steps, loss, interval) {
   if (again > 1) length *= again;
   length = sameOrder(steps, loss, length, error * width, interval);
   grid = arrange(steps, loss, length, interval);
-  const p = grid.epochs >= 2 ? toothOf(grid).pValue : 1;
+  const p = grid.epochs >= 2 ? pValueOf(toothOf(grid), usual) : 1;
   const tries = triesOf(length / width, cells);
   const pValue = Number.isFinite(p) ? Math.min(1, p * tries) : 1;
   if (pValue >= TOOTH_LEVEL) return { steps: NaN, pValue, error: NaN, tries };
@@ -57,7 +63,14 @@ function triesOf(length, cells) {
   return Math.ceil(Math.max(1, (APART * cells / length) * Math.log(2)) * Math.max(1, octaves));
 }
 
-/** Of each octave of lengths, in cells, those with the surest drop. */
+/** The p-value of a drop, also if all lengths of its octave drop surer than noise does. */
+function pValueOf(tooth, scale) {
+  if (!(scale > 1)) return tooth.pValue;
+  const sure = tooth.dropError > 0 ? tooth.drop / tooth.dropError / scale : Infinity;
+  return Math.max(tooth.pValue, tTail(sure, MANY));
+}
+
+/** Of each octave of lengths, in cells, those with the surest drop: {length, usual}, as in Python. */
 function shortlist(y) {
   const cells = y.length;
   const lengths = [LEAST_CELLS];
@@ -68,12 +81,18 @@ function shortlist(y) {
   const sure = surenessOfAll(y, lengths);
   const octaves = new Map();
   lengths.forEach((length, i) => {
-    if (!(sure[i] > 0) || sure[i - 1] > sure[i] || sure[i + 1] > sure[i]) return;
     const octave = Math.floor(Math.log2(length / LEAST_CELLS));
-    octaves.set(octave, [...(octaves.get(octave) ?? []), i]);
+    if (!octaves.has(octave)) octaves.set(octave, []);
+    octaves.get(octave).push(i);
   });
-  const best = (some) => some.sort((a, b) => sure[b] - sure[a] || a - b).slice(0, KEPT);
-  return [...octaves.values()].flatMap(best).map((i) => lengths[i]);
+  const isPeak = (i) => sure[i] > 0 && !(sure[i - 1] > sure[i] || sure[i + 1] > sure[i]);
+  return [...octaves.values()].flatMap((all) => {
+    const values = Float64Array.from(all, (i) => sure[i]);
+    const center = finiteMedian(values);
+    const usual = Math.max(1, 1.4826 * finiteMedian(values.map((value) => Math.abs(value - center))));
+    const best = all.filter(isPeak).sort((a, b) => sure[b] - sure[a] || a - b).slice(0, KEPT);
+    return best.map((i) => ({ length: lengths[i], usual }));
+  });
 }
 
 /** For each length, the mean drop over its error, if epochs are so long. */
@@ -211,15 +230,54 @@ function shapeCycle(grid, most) {
   return cycle(rows.map((row, r) => row.map((value) => value - level[r])), most);
 }
 
-/** The mean drop over its error, as a known length is measured. */
-function sureness(length, y) {
+/** The mean drop over its error, and over its spread where drops are to be alike. */
+function sureness(length, y, alike = true) {
   const at = Float64Array.from(y, (_, i) => i + 1);
   const tooth = toothOf(arrange(at, y, length, 1, REFINE_BINS));
-  return tooth.dropError > 0 ? tooth.drop / tooth.dropError : -Infinity;
+  if (!(tooth.dropError > 0)) return -Infinity;
+  const drops = tooth.drops.filter(Number.isFinite).map((drop) => drop / tooth.dropError);
+  if (drops.length < 2) return -Infinity;
+  const spread = squaresAbout(drops) / (drops.length - 1) / drops.length;
+  return tooth.drop / tooth.dropError / Math.sqrt(1 + (alike ? spread : 0));
 }
 
-/** The length within two cells at the end whose boundaries have the surest drop. */
-function refine(length, y) {
+/** The length, or one near it at which the loss within epochs repeats much better. */
+function folded(length, y) {
+  const parts = REFINE_BINS / 2;
+  const sums = new Float64Array(y.length + 1);
+  for (let i = 0; i < y.length; i++) sums[i + 1] = sums[i] + y[i];
+  const half = Math.max(1, rint(length / 2));
+  const flat = new Float64Array(Math.max(y.length - 2 * half, 0));
+  for (let i = 0; i < flat.length; i++) {
+    const at = i + half;
+    flat[i] = y[at] - (sums[at + half] - sums[at - half]) / (2 * half);
+  }
+  const near = Array.from({ length: 61 }, (_, i) => length * (1 + (((i - 30) / 60) * length) / y.length));
+  const spread = near.map((one) => {
+    const number = new Float64Array(parts);
+    const sum = new Float64Array(parts);
+    for (let i = 0; i < flat.length; i++) {
+      const part = Math.floor((((i + half + 0.5) / one) % 1) * parts);
+      number[part] += 1;
+      sum[part] += flat[i];
+    }
+    return totalOf(parts, (k) => sum[k] ** 2 / Math.max(number[k], 1));
+  });
+  const best = argmax(spread);
+  const all = totalOf(flat.length, (i) => flat[i] ** 2);
+  const noise = (all - spread[best]) / Math.max(flat.length - parts, 1);
+  const clear = spread[best] > CLEAR * parts * noise && spread[best] > BETTER * spread[30];
+  return clear ? near[best] : length;
+}
+
+/** The length near one of the shortlist whose boundaries have the surest drop: {best, error}. */
+function refine(candidate, y) {
+  const reach = Math.ceil(Math.min((2 * candidate) / FINE, 100)); // cells at the end
+  const around = Array.from({ length: 4 * reach + 1 }, (_, i) => candidate * (1 + (0.5 * (i - 2 * reach)) / y.length));
+  const length = around[argmax(surenessOfAll(y, around))];
   const near = Array.from({ length: 17 }, (_, i) => length * (1 + (0.25 * (i - 8)) / y.length));
-  return near[argmax(near.map((one) => sureness(one, y)))];
+  const sure = near.map((one) => sureness(one, y, false));
+  const at = argmax(sure);
+  const far = near.map((one, i) => (sure[i] >= NEARLY * sure[at] ? Math.abs(one - near[at]) : 0));
+  return { best: near[at], error: Math.max(length / y.length, ...far) };
 }

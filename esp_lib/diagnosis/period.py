@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis.features import noise_repeats
-from esp_lib.diagnosis.grid import Grid, arrange, coarsen, tooth_of
+from esp_lib.diagnosis.grid import Grid, arrange, coarsen, median, tooth_of
+from esp_lib.sawtooth.measurement import Sawtooth
 
 Array = NDArray[np.float64]
 
@@ -28,6 +29,10 @@ FINE = 16  # candidates move the last boundary by this part of an epoch
 APART = 8  # lengths that move it by this part are told apart
 KEPT = 3  # candidates of an octave that are measured
 LEVEL = 0.01  # of the corrected p-value
+NEARLY = 0.97  # share of the surest drop at which lengths are not told apart
+MANY = 1_000_000  # degrees of freedom: the normal distribution
+CLEAR = 3.0  # variance between phases over that of noise from which the loss repeats
+BETTER = 1.3  # how much more it must vary between phases at another length
 MOST = 12  # multiples of a period that are told from it
 
 
@@ -66,12 +71,13 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
         return nothing
     y: Array = np.interp(np.arange(cells), filled, total_loss[filled] / count[filled])
 
-    shortlist = _shortlist(y)
-    sure = [_sure(length, y) for length in shortlist]
-    if not max(sure, default=0.0) > 0:
+    shortlist, usual = _shortlist(y)
+    sure = np.array([_sure(length, y) for length in shortlist])
+    if not sure.max(initial=0.0) > 0:
         return nothing
-    best = _refine(shortlist[int(np.argmax(sure))], y)
-    error = best / cells  # one cell at the end
+    best, error = _refine(shortlist[int(np.argmax(sure))], y)
+    best = _folded(best, y)
+    scale = usual[int(np.argmax(sure))]
     length = _whole(best * width, error * width)
     grid = arrange(steps, loss, length, interval)
     most = int(total / length / MIN_EPOCHS)
@@ -81,7 +87,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
         length *= again
     length = _same_order(steps, loss, length, error * width, interval)
     grid = arrange(steps, loss, length, interval)
-    p = float(tooth_of(grid).p_value) if grid.epochs >= 2 else 1.0
+    p = _p_value(tooth_of(grid), scale) if grid.epochs >= 2 else 1.0
     tries = _tries(length / width, cells)
     corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
     if corrected >= LEVEL:
@@ -95,8 +101,25 @@ def _tries(length: float, cells: int) -> int:
     return math.ceil(max(1.0, APART * cells / length * math.log(2)) * max(1.0, octaves))
 
 
-def _shortlist(y: Array) -> list[float]:
-    """Of each octave of lengths, in cells, those with the surest drop."""
+def _p_value(tooth: Sawtooth, scale: float) -> float:
+    """The p-value of a drop, also if all lengths of its octave drop surer than noise does."""
+    from scipy import stats
+
+    sure = float(tooth.drop / tooth.drop_error / scale) if tooth.drop_error > 0 else np.inf
+    return (
+        max(float(tooth.p_value), float(stats.t.sf(sure, MANY)))
+        if scale > 1
+        else float(tooth.p_value)
+    )
+
+
+def _shortlist(y: Array) -> tuple[list[float], list[float]]:
+    """Of each octave of lengths, in cells, those with the surest drop.
+
+    Returns:
+        They, and how far from its middle the sureness of lengths of their octave usually is: 1 for
+        noise, and more for what is smoothed.
+    """
     cells = y.size
     lengths = [float(MIN_POINTS)]
     while lengths[-1] < cells / MIN_EPOCHS:
@@ -108,11 +131,15 @@ def _shortlist(y: Array) -> list[float]:
     peaks[:-1] &= sure[:-1] >= sure[1:]
     octave = np.floor(np.log2(at / MIN_POINTS)).astype(np.int64)
     found: list[float] = []
+    usual: list[float] = []
     for o in range(int(octave.max()) + 1):
+        all_of = sure[octave == o]
+        middle = median(np.abs(all_of - median(all_of)))
         here = np.flatnonzero(peaks & (octave == o) & (sure > 0))
         order = np.argsort(-sure[here], kind="stable")[:KEPT]
         found += at[here[order]].tolist()
-    return found
+        usual += [max(1.0, 1.4826 * middle)] * order.size
+    return found, usual
 
 
 def _sureness(y: Array, lengths: Array) -> Array:
@@ -202,14 +229,58 @@ def _shape_cycle(grid: Grid, most: int) -> int:
     return _cycle(y - y.mean(axis=1, keepdims=True), most)
 
 
-def _sure(length: float, y: Array) -> float:
-    """The mean drop over its error, as a known length is measured."""
+def _sure(length: float, y: Array, alike: bool = True) -> float:
+    """The mean drop over its error, as a known length is measured.
+
+    Where drops are to be alike, their spread counts as error: of half a length only every second
+    boundary has a drop.
+    """
     at = np.arange(1.0, y.size + 1)
     tooth = tooth_of(arrange(at, y, length, 1.0, REFINE_BINS))
-    return float(tooth.drop / tooth.drop_error) if tooth.drop_error > 0 else -np.inf
+    if not tooth.drop_error > 0:
+        return -np.inf
+    drops = tooth.drops[np.isfinite(tooth.drops)] / tooth.drop_error
+    if drops.size < 2:
+        return -np.inf
+    spread = ((drops - drops.mean()) ** 2).sum() / (drops.size - 1) / drops.size
+    return float(tooth.drop / tooth.drop_error / np.sqrt(1 + (spread if alike else 0.0)))
 
 
-def _refine(length: float, y: Array) -> float:
-    """The length within two cells at the end whose boundaries have the surest drop."""
-    near = [length * (1 + 0.25 * i / y.size) for i in range(-8, 9)]
-    return near[int(np.argmax([_sure(one, y) for one in near]))]
+def _folded(length: float, y: Array) -> float:
+    """The length, or one near it at which the loss within epochs repeats much better.
+
+    Where an order of the data comes round with the epoch, a length somewhat beside the true one may
+    have drops that its own does not have.
+    """
+    parts = REFINE_BINS // 2
+    total = np.concatenate([[0.0], np.cumsum(y)])
+    half = max(1, round(length / 2))
+    at = np.arange(half, y.size - half)
+    flat = y[at] - (total[at + half] - total[at - half]) / (2 * half)
+    near = length * (1 + np.arange(-30, 31) / 60 * length / y.size)
+    spread = []
+    for one in near.tolist():
+        part = np.floor(((at + 0.5) / one % 1) * parts).astype(np.int64)
+        number = np.bincount(part, minlength=parts)
+        sums = np.bincount(part, weights=flat, minlength=parts)
+        spread.append(float((sums**2 / np.maximum(number, 1)).sum()))
+    best = int(np.argmax(spread))
+    noise = (float((flat**2).sum()) - spread[best]) / max(flat.size - parts, 1)
+    clear = spread[best] > CLEAR * parts * noise and spread[best] > BETTER * spread[30]
+    return float(near[best]) if clear else length
+
+
+def _refine(length: float, y: Array) -> tuple[float, float]:
+    """The length near one of the shortlist whose boundaries have the surest drop.
+
+    Returns:
+        It, and how far from it, and at least a cell at the end, lengths are nearly as sure.
+    """
+    reach = math.ceil(min(2 * length / FINE, 100.0))  # cells at the end, to the next candidates
+    near = length * (1 + 0.5 * np.arange(-2 * reach, 2 * reach + 1) / y.size)
+    length = float(near[np.argmax(_sureness(y, near))])
+    near = length * (1 + 0.25 * np.arange(-8, 9) / y.size)
+    sure = np.array([_sure(one, y, alike=False) for one in near.tolist()])
+    best = float(near[np.argmax(sure)])
+    alike = near[sure >= NEARLY * sure.max()]
+    return best, max(length / y.size, float(np.abs(alike - best).max(initial=0.0)))
