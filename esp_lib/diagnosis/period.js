@@ -17,6 +17,7 @@ const KEPT = 3; // candidates of an octave that are measured
 const NEARLY = 0.97; // share of the surest drop at which lengths are not told apart
 const MANY = 1_000_000; // degrees of freedom: the normal distribution
 const CLEAR = 3; // variance between phases over that of noise from which the loss repeats
+const ASIDE = 0.03; // twice how far from a length, as a share of it, another may repeat better
 const BETTER = 1.3; // how much more it must vary between phases at another length
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 
@@ -86,10 +87,12 @@ function shortlist(y) {
     octaves.get(octave).push(i);
   });
   const isPeak = (i) => sure[i] > 0 && !(sure[i - 1] > sure[i] || sure[i + 1] > sure[i]);
+  let usual = Infinity; // in the octave, up to this one, where it is least
   return [...octaves.values()].flatMap((all) => {
     const values = Float64Array.from(all, (i) => sure[i]);
     const center = finiteMedian(values);
-    const usual = Math.max(1, 1.4826 * finiteMedian(values.map((value) => Math.abs(value - center))));
+    const middle = finiteMedian(values.map((value) => Math.abs(value - center)));
+    usual = Math.min(usual, Math.max(1, 1.4826 * middle));
     const best = all.filter(isPeak).sort((a, b) => sure[b] - sure[a] || a - b).slice(0, KEPT);
     return best.map((i) => ({ length: lengths[i], usual }));
   });
@@ -252,7 +255,7 @@ function folded(length, y) {
     const at = i + half;
     flat[i] = y[at] - (sums[at + half] - sums[at - half]) / (2 * half);
   }
-  const near = Array.from({ length: 61 }, (_, i) => length * (1 + (((i - 30) / 60) * length) / y.length));
+  const near = Array.from({ length: 61 }, (_, i) => length * (1 + ((i - 30) / 60) * Math.min(length / y.length, ASIDE)));
   const spread = near.map((one) => {
     const number = new Float64Array(parts);
     const sum = new Float64Array(parts);

@@ -32,6 +32,7 @@ LEVEL = 0.01  # of the corrected p-value
 NEARLY = 0.97  # share of the surest drop at which lengths are not told apart
 MANY = 1_000_000  # degrees of freedom: the normal distribution
 CLEAR = 3.0  # variance between phases over that of noise from which the loss repeats
+ASIDE = 0.03  # twice how far from a length, as a share of it, another may repeat better
 BETTER = 1.3  # how much more it must vary between phases at another length
 MOST = 12  # multiples of a period that are told from it
 
@@ -117,8 +118,8 @@ def _shortlist(y: Array) -> tuple[list[float], list[float]]:
     """Of each octave of lengths, in cells, those with the surest drop.
 
     Returns:
-        They, and how far from its middle the sureness of lengths of their octave usually is: 1 for
-        noise, and more for what is smoothed.
+        They, and how far from its middle the sureness of lengths usually is in the octave, up to
+        theirs, where that is least: 1 for noise, and more for what is smoothed.
     """
     cells = y.size
     lengths = [float(MIN_POINTS)]
@@ -132,13 +133,15 @@ def _shortlist(y: Array) -> tuple[list[float], list[float]]:
     octave = np.floor(np.log2(at / MIN_POINTS)).astype(np.int64)
     found: list[float] = []
     usual: list[float] = []
+    least = np.inf
     for o in range(int(octave.max()) + 1):
         all_of = sure[octave == o]
         middle = median(np.abs(all_of - median(all_of)))
         here = np.flatnonzero(peaks & (octave == o) & (sure > 0))
         order = np.argsort(-sure[here], kind="stable")[:KEPT]
         found += at[here[order]].tolist()
-        usual += [max(1.0, 1.4826 * middle)] * order.size
+        least = min(least, max(1.0, 1.4826 * middle))
+        usual += [least] * order.size
     return found, usual
 
 
@@ -257,7 +260,7 @@ def _folded(length: float, y: Array) -> float:
     half = max(1, round(length / 2))
     at = np.arange(half, y.size - half)
     flat = y[at] - (total[at + half] - total[at - half]) / (2 * half)
-    near = length * (1 + np.arange(-30, 31) / 60 * length / y.size)
+    near = length * (1 + np.arange(-30, 31) / 60 * min(length / y.size, ASIDE))
     spread = []
     for one in near.tolist():
         part = np.floor(((at + 0.5) / one % 1) * parts).astype(np.int64)

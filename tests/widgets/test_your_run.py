@@ -80,7 +80,7 @@ def test_the_worker_refuses_in_a_sentence(node, tmp_path):
         ("loss 1\n", {"pattern": "("}, None),
     ]  # fmt: skip
     refused = [answer["refused"] for answer in page_answers(node, tmp_path, jobs)]
-    expected = ("is empty", "no column reads as a training loss", "no column 'x'", "pattern")
+    expected = ("is empty", "no column reads as a training loss", "no column 'x'", "“Pattern”")
     for words, sentence in zip(expected, refused, strict=True):
         assert words in sentence
         assert "undefined" not in sentence
