@@ -23,7 +23,7 @@ from esp_lib.diagnosis.period import find_period
 from esp_lib.diagnosis.report import as_json, as_text
 from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
-from esp_lib.diagnosis.trial import MIN_POINTS, load_trial, run_trial, save_trial, trial_path
+from esp_lib.diagnosis.trial import EACH, MIN_POINTS, load_trial, run_trial, save_trial, trial_path
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.diagnosis.wording import WORDING, advice
 from esp_lib.logs.formats import LogError
@@ -129,7 +129,7 @@ def test_the_recorded_trial_lies_with_the_recorded_runs(monkeypatch, tmp_path):
 
 def test_the_recorded_trial_is_what_the_code_finds_now():
     recorded, made = load_trial(trial_path())
-    assert recorded.label.size == 2 * 300 * len(RIGHT)
+    assert recorded.label.size == 2 * EACH * len(RIGHT)
     assert "changes" not in made["commit"]
     seed = int(recorded.seed[len(recorded.seed) // 2])
     was, now = recorded.of(recorded.seed == seed), run_trial([seed])
