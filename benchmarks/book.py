@@ -23,7 +23,7 @@ GOAL = 240  # seconds, of the whole build on two idle cores
 
 def build() -> tuple[dict[str, float], float]:
     """Seconds of each chapter's execution, and of the whole build."""
-    command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--all"]
+    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", ".", "--all"]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(

@@ -29,8 +29,8 @@ REDIRECT = """<!doctype html>
 
 def describe(doctree: nodes.document) -> str:
     """The first paragraph in one line, cut at a word; "" if the page has none."""
-    found = next((p for s in doctree.findall(nodes.section) for p in s.findall(nodes.paragraph)), 0)
-    text = " ".join(found.astext().split()) if found else ""
+    found = (p for s in doctree.findall(nodes.section) for p in s.findall(nodes.paragraph))
+    text = next((" ".join(paragraph.astext().split()) for paragraph in found), "")
     return text if len(text) <= LONGEST else text[:LONGEST].rsplit(" ", 1)[0].rstrip(".,;:") + " …"
 
 
@@ -66,7 +66,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     from esp_lib.picture import sawtooth_axes
 
     out = Path(app.outdir)
-    figure = sawtooth_axes().figure
+    figure: Any = sawtooth_axes().figure
     figure.set_size_inches(12, 6.3)
     figure.savefig(out / "_static" / PREVIEW, dpi=100, facecolor="white")
     root = app.config.master_doc

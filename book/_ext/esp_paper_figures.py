@@ -168,7 +168,7 @@ def verdict(
         return "not executed", "Its chapter was not executed in this build."
     if not ours and not row.section:
         return "absent", f"{row.note[:1].upper()}{row.note[1:]}."
-    reduced = bool(ours) and any(run["profile"] != "paper" for run in ours.runs)
+    reduced = any(run["profile"] != "paper" for run in (ours.runs if ours else ()))
     start = f"{row.note} " if row.note and (row.section or row.claims) else ""
     start += "Rebuilt at reduced size" if reduced else "Rebuilt"
     against = [claim for claim in claims.values() if claim["state"] != "holds"]
