@@ -46,20 +46,25 @@ class NetworkRun(NamedTuple):
     seen: Curve  # (steps // validate_every,) of as many training examples, always the same
 
 
+def word_numbers(vocabulary: int) -> list[int]:
+    """The text, word by word: 1 for the most frequent word, and so on; 0 for rare ones."""
+    from pydoc_data.topics import topics
+
+    text = " ".join(topics[name] for name in sorted(topics)).lower()
+    words = re.findall(r"[a-z_]+|[^\sa-z_]", text)
+    number = {w: i + 1 for i, (w, _) in enumerate(Counter(words).most_common(vocabulary))}
+    return [number.get(word, 0) for word in words]
+
+
 def examples(config: NetworkConfig) -> tuple["torch.Tensor", "torch.Tensor"]:
     """Contexts (n, context) and next words (n,), in random order, as word numbers.
 
     Raises:
         ValueError: the text has fewer places than the configuration asks for.
     """
-    from pydoc_data.topics import topics
-
     import torch
 
-    text = " ".join(topics[name] for name in sorted(topics)).lower()
-    words = re.findall(r"[a-z_]+|[^\sa-z_]", text)
-    number = {w: i + 1 for i, (w, _) in enumerate(Counter(words).most_common(config.vocabulary))}
-    ids = torch.tensor([number.get(word, 0) for word in words])
+    ids = torch.tensor(word_numbers(config.vocabulary))
     places, wanted = len(ids) - config.context, config.examples + config.held_out
     if wanted > places:
         raise ValueError(f"examples + held_out must be at most {places}, got {wanted}")

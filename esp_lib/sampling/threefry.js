@@ -4,6 +4,7 @@
 export const STREAM_CURVATURE = 0;
 export const STREAM_MINIMUM = 1;
 export const STREAM_ORDER = 2;
+export const STREAM_WEIGHT = 3;
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 const PARITY = 0x1bd11bda;

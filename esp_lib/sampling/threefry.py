@@ -11,6 +11,7 @@ stream  counter                    words
 0       (i, 0)                     a_i, b_i of function i
 1       (i, 0)                     c_i and the coordinate of function i
 2       (j // 2, epoch or step)    word j of the shuffle of that epoch, or of that batch
+3       (j // 2, 0)                parameter j of a small network at its start
 ======  =========================  =======================================================
 """
 
@@ -21,7 +22,7 @@ ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)  # Table 4 of the source, two 32-bit
 PARITY = 0x1BD11BDA  # key-schedule constant of the source (C240, 32-bit form)
 ROUNDS = 20
 
-STREAM_CURVATURE, STREAM_MINIMUM, STREAM_ORDER = 0, 1, 2
+STREAM_CURVATURE, STREAM_MINIMUM, STREAM_ORDER, STREAM_WEIGHT = range(4)
 
 Words = NDArray[np.uint32]
 

@@ -6,6 +6,7 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 
 from esp_lib.widgets.budget import BudgetExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
+from esp_lib.widgets.network import NetworkExplorer
 from esp_lib.widgets.packing import Recording
 from esp_lib.widgets.recorded import RecordedExplorer, recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
@@ -17,6 +18,7 @@ from esp_lib.widgets.your_run.your_run import YourRun
 __all__ = [
     "BudgetExplorer",
     "MapExplorer",
+    "NetworkExplorer",
     "RecordedExplorer",
     "Recording",
     "SawtoothExplorer",

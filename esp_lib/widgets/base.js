@@ -51,7 +51,8 @@ function watchHold(el, onRelease) {
 
 /**
  * @param {{model, el}} context of anywidget's `render`
- * @param {(drawing: HTMLElement) => {compute, draw}} create
+ * @param {(drawing: HTMLElement, refresh: () => void) => {compute, draw, settle}} create
+ *   `refresh` draws the last result again, which has grown since;
  *   compute(settings, pinned) -> result, a promise of one, or of null when overtaken;
  *   draw(result, {settings, pinned, hold}) -> {sentence, caption, state, loss};
  *   settle(settings), if there is one, takes longer and comes after the drawing: a promise of
@@ -60,7 +61,7 @@ function watchHold(el, onRelease) {
 export function mountExplorer({ model, el }, create) {
   const name = model.get("name");
   const parts = layOut(el);
-  const { compute, draw, settle } = create(parts.drawing);
+  const { compute, draw, settle } = create(parts.drawing, refresh);
   const start = { settings: model.get("settings"), pinned: model.get("pinned") };
   let last = null; // what was drawn last: a result, its settings and the pinned ones
   let known = null; // what was settled last: settings, sentence, state
@@ -130,6 +131,12 @@ export function mountExplorer({ model, el }, create) {
     goLive(root, name);
     controls.unfold(start.settings);
     if (isPage() && firstNamed(location.hash) === name) root.scrollIntoView({ block: "start" });
+  }
+
+  function refresh() {
+    if (!last) return;
+    const { result, settings, pinned } = last;
+    publish({ settings, pinned, ...show(result, { settings, pinned }) });
   }
 
   async function update() {

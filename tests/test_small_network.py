@@ -1,0 +1,62 @@
+"""The network that trains in the page: gradients, Adam, JavaScript, and what it shows."""
+
+import json
+
+import numpy as np
+import pytest
+
+from esp_lib import measure
+from esp_lib import small_network as small
+from tests.node import module, run_node
+
+TEXT = small.text_numbers()
+
+
+def test_gradients_are_those_of_torch():
+    torch = pytest.importorskip("torch")
+    p = small.start(3)
+    contexts = np.stack([TEXT[k : k + 8] for k in range(small.CONTEXT)], axis=1)
+    words = TEXT[small.CONTEXT : small.CONTEXT + 8]
+    loss, kept = small.forward(p, contexts, words)
+    found = small.gradients(p, contexts, words, kept)
+    leaves = [torch.tensor(part, requires_grad=True) for part in p]
+    x = leaves[0][torch.tensor(contexts)].flatten(1)
+    out = torch.relu(x @ leaves[1] + leaves[2]) @ leaves[3] + leaves[4]
+    expected = torch.nn.functional.cross_entropy(out, torch.tensor(words))
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    for gradient, leaf in zip(found, leaves, strict=True):
+        np.testing.assert_allclose(gradient, leaf.grad.numpy(), rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize(("changes", "steps"), [
+    ({}, 1000), ({"fresh": True, "beta2": 0.8}, 150), ({"shuffle": False, "seed": 7}, 150),
+    ({"eps": 1e-4, "lr": 0.02}, 150),
+])  # fmt: skip
+def test_the_page_trains_the_same_network(node, tmp_path, changes, steps):
+    config = small.SmallConfig(**changes)
+    job = {"ids": TEXT.tolist(), "words": small.VOCABULARY + 1, "config": vars(config)}
+    (tmp_path / "job.json").write_text(json.dumps({**job, "steps": steps}))
+    path = module(tmp_path, "small_network.js")
+    found = json.loads(run_node(node, "small_network.mjs", path, tmp_path / "job.json"))
+    run = small.train(config)
+    assert len(found["training"]) == steps
+    for name, curve in (("training", run.training), ("seen", run.seen), ("heldOut", run.held_out)):
+        expected = curve.loss[: len(found[name])]
+        np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-6)
+
+
+def test_the_cliff_is_in_the_log_and_not_in_the_network():
+    run = small.train(small.SmallConfig())
+    logged, seen = measure(run.training, skip_epochs=4), measure(run.seen, skip_epochs=4)
+    assert logged.p_value < 1e-6
+    assert logged.rise > 3 * logged.rise_error
+    assert abs(seen.drop) < 0.15 * logged.drop
+    fresh = measure(small.train(small.SmallConfig(fresh=True)).training, skip_epochs=4)
+    assert fresh.p_value > 0.01
+
+
+def test_settings_are_checked():
+    for changes, words in (({"beta2": 1.0}, "beta2 must be"), ({"seed": -1}, "seed must")):
+        with pytest.raises(ValueError, match=words):
+            small.SmallConfig(**changes)
