@@ -135,7 +135,7 @@ export function* train(ids, words, config) {
   const all = makeOrder("reshuffle", ids.length - CONTEXT, 1, 1, seed);
   const order = makeOrder(shuffle && !fresh ? "reshuffle" : "fixed", EXAMPLES, EPOCHS, BATCH, seed);
   const heldOut = all.subarray(0, HELD_OUT);
-  const fixed = all.subarray(HELD_OUT, HELD_OUT + FIXED);
+  const fixed = Int32Array.from({ length: FIXED }, (_, k) => all[HELD_OUT + (k * EXAMPLES) / FIXED]);
   const p = start(seed, words);
   const [g, m, v] = [0, 1, 2].map(() =>
     Object.fromEntries(Object.entries(p).map(([name, part]) => [name, new Float64Array(part.length)])),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from esp_lib import _checks
 from esp_lib.next_word import word_numbers
 from esp_lib.sampling.orders import make_order
-from esp_lib.sampling.threefry import STREAM_WEIGHT, uniform, word_rows
+from esp_lib.sampling.threefry import STREAM_WEIGHT, threefry2x32, uniform
 from esp_lib.sawtooth.curve import Curve
 
 Array = NDArray[np.float64]
@@ -88,8 +88,9 @@ def start(seed: int) -> Parameters:
     ]
     bounds = [3**0.5, *[(CONTEXT * EMBEDDING) ** -0.5] * 2, *[HIDDEN**-0.5] * 2]
     sizes = [int(np.prod(shape)) for shape in shapes]
-    drawn = word_rows(seed, STREAM_WEIGHT, 1, sum(sizes))[0]
-    parts = np.split(drawn, np.cumsum(sizes)[:-1])
+    pair = np.arange((sum(sizes) + 1) // 2, dtype=np.uint32)  # two words each
+    drawn = np.stack(threefry2x32(seed, STREAM_WEIGHT, pair, np.zeros_like(pair)), axis=1).ravel()
+    parts = np.split(drawn[: sum(sizes)], np.cumsum(sizes)[:-1])
     return Parameters(
         *(uniform(part, -bound, bound).reshape(shape)
           for part, bound, shape in zip(parts, bounds, shapes, strict=True))
@@ -141,7 +142,8 @@ def train(config: SmallConfig, text: Numbers | None = None) -> SmallRun:
     order = make_order(
         kind, num_functions=EXAMPLES, epochs=EPOCHS, batch_size=BATCH, seed=config.seed
     )
-    held_out, fixed = slice(0, HELD_OUT), slice(HELD_OUT, HELD_OUT + FIXED)
+    held_out = slice(0, HELD_OUT)
+    fixed = slice(HELD_OUT, HELD_OUT + EXAMPLES, EXAMPLES // FIXED)  # from all over the epoch
     p = start(config.seed)
     m, v = (Parameters(*(np.zeros_like(part) for part in p)) for _ in range(2))
     training, seen, unseen = [], [], []

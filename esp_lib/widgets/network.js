@@ -8,7 +8,7 @@ import { describe, short } from "./front/words.js";
 import { mountExplorer } from "./base.js";
 import { BATCH, EPOCHS, EVERY, EXAMPLES } from "../small_network.js";
 import { pattern } from "../sawtooth/pattern.js";
-import { measureTooth } from "../sawtooth/measurement.js";
+import { measure } from "../sawtooth/measurement.js";
 
 const PER_EPOCH = EXAMPLES / BATCH;
 const SKIP = 4; // epochs at the start, where the loss falls fast
@@ -31,9 +31,9 @@ function startWorker({ text, words }) {
 
 /** What a finished run shows: the tooth of the log, and the fixed part's drop; see `describe`. */
 export function conclude({ training, seen }) {
-  const tooth = measureTooth(Float64Array.from(training), PER_EPOCH, { skip: SKIP });
+  const tooth = measure(Float64Array.from(training), PER_EPOCH, { skip: SKIP });
   const word = pattern(Float64Array.from(training), PER_EPOCH, tooth);
-  const fixed = measureTooth(Float64Array.from(seen), PER_EPOCH / EVERY, { skip: SKIP });
+  const fixed = measure(Float64Array.from(seen), PER_EPOCH / EVERY, { skip: SKIP });
   return { word, tooth, fixed };
 }
 
