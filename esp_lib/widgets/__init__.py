@@ -7,6 +7,7 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 from esp_lib.widgets.budget import BudgetExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
 from esp_lib.widgets.network import NetworkExplorer
+from esp_lib.widgets.one_visit import OneVisitExplorer
 from esp_lib.widgets.packing import Recording
 from esp_lib.widgets.recorded import RecordedExplorer, recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
@@ -19,6 +20,7 @@ __all__ = [
     "BudgetExplorer",
     "MapExplorer",
     "NetworkExplorer",
+    "OneVisitExplorer",
     "RecordedExplorer",
     "Recording",
     "SawtoothExplorer",
