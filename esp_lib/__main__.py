@@ -77,7 +77,7 @@ def _add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     _add_record(actions)
     text = "train the runs of a profile that have no record yet"
     train = actions.add_parser("train", help=text, description=text)
-    train.add_argument("name", nargs="*", help="e.g. beta2-0.8 or sst2; default: all")
+    train.add_argument("name", nargs="*", help="e.g. beta2-0.8 or minilm-sst2; default: all")
     train.add_argument("--folder", type=Path, help="default: $ESP_RESULTS, else results/")
     train.add_argument("--profile", choices=PROFILES, required=True)
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:<number>")

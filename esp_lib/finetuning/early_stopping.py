@@ -182,7 +182,7 @@ def compare(
     episodes = check_episodes(score, loss, at)
     size, points = episodes.score.shape
     _checks.integer("t", plan.t, low=1, high=size)
-    found = expected(law(episodes, _point(plan.f, points)), plan.t, plan.p)
+    found = expected(law(episodes, point_of(plan.f, points)), plan.t, plan.p)
     paid = plan.cost if budget is None else budget
     return Outcome(plan, paid, found, expected_full(episodes.until(points), paid))
 
@@ -325,7 +325,7 @@ def _flat(records: Array) -> Array:
     return records.reshape(-1, records.shape[-1])
 
 
-def _point(f: float, points: int) -> int:
+def point_of(f: float, points: int) -> int:
     """The evaluation, counted from 1, at the fraction `f`; else ValueError."""
     point = round(f * points)
     if point < 1 or abs(f * points - point) > SNAP:

@@ -42,11 +42,16 @@ class States(NamedTuple):
     lengths: Tensor  # (n,) int64, tokens of each example
     label: Tensor  # (n,) int64, 0 or 1
 
+    def to(self, device: torch.device) -> "States":
+        """The same on a device."""
+        layers = tuple(states.to(device) for states in self.layers)
+        return States(layers, self.lengths.to(device), self.label.to(device))
+
     def take(self, rows: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
         """Some examples: layers' states (B, L, H) float32, filled places (B, L), labels (B,)."""
         lengths = self.lengths[rows]
         starts = (self.lengths.cumsum(0) - self.lengths)[rows]
-        place = torch.arange(int(lengths.max()))  # (L,)
+        place = torch.arange(int(lengths.max()), device=rows.device)  # (L,)
         filled = place < lengths[:, None]  # (B, L)
         index = torch.where(filled, starts[:, None] + place, 0)
         return [states[index].float() for states in self.layers], filled, self.label[rows]

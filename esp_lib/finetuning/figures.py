@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from esp_lib import figures
+from esp_lib.finetuning.best_of import Chosen, bootstrap_validation, expected_validation
 from esp_lib.finetuning.glue import metric
-from esp_lib.finetuning.seed_variance import (
-    Array,
-    Chosen,
-    Episodes,
-    best_seen,
-    bootstrap_validation,
-    density,
-    expected_validation,
-    extremes,
-)
+from esp_lib.finetuning.seed_variance import Array, Episodes, best_seen, density, extremes
 from esp_lib.records.record import RunRecord
 
 if TYPE_CHECKING:
@@ -44,21 +36,31 @@ def training(runs: Mapping[str, RunRecord], title: str, *, order: int = 0) -> "A
     return ax
 
 
-def sizes(runs: Mapping[str, Episodes], title: str, *, valid: bool) -> "Axes":
-    """Loss against epochs for training sets of several sizes: of each epoch, or validation's."""
-    which = "validation" if valid else "training"
-    ax = figures.panel(title, xlabel="epoch", ylabel=f"{which} loss in nats")
-    epochs = max(episodes.epochs for episodes in runs.values())
+def sizes(runs: Mapping[str, Episodes], title: str, *, steps: bool) -> "Axes":
+    """Validation loss for training sets of several sizes: mean and error over data orders.
+
+    Args:
+        runs: of each size, its episodes.
+        title: above the axes.
+        steps: against updates, which compares at equal cost; else against epochs, as far as the
+            largest set went.
+    """
+    ax = figures.panel(
+        title, xlabel="updates" if steps else "epoch", ylabel="validation loss in nats"
+    )
+    shortest = min(episodes.epochs for episodes in runs.values())
     for i, (label, episodes) in enumerate(runs.items()):
-        losses = episodes.train_loss[0]
-        lines: Array = losses.reshape(len(losses), episodes.epochs, -1).mean(axis=-1)
-        x = np.arange(episodes.epochs) + 0.5
-        if valid:
-            x = (np.arange(len(episodes.step)) + 1.0) / episodes.per_epoch
-            lines = episodes.loss[0]
-        figures.band(ax, x, lines, figures.CYCLE[i], label, linestyle=("-", "--", "-.", ":")[i % 4])
-    figures.epoch_lines(ax, epochs)
-    ax.set_xlim(0, epochs)
+        loss = episodes.loss[0]  # (O, P)
+        x = episodes.step if steps else np.arange(1, loss.shape[1] + 1) / episodes.per_epoch
+        shown = slice(None) if steps else x <= shortest
+        mean, error = loss.mean(axis=0), loss.std(axis=0, ddof=1) / np.sqrt(len(loss))
+        color, style = figures.CYCLE[i], ("-", "--", "-.", ":")[i % 4]
+        low, high = (mean - error)[shown], (mean + error)[shown]
+        ax.fill_between(x[shown], low, high, color=color, alpha=0.2, linewidth=0, label=label)
+        ax.plot(x[shown], mean[shown], style, color=color, label=label)
+    if not steps:
+        figures.epoch_lines(ax, shortest)
+    ax.set_xlim(left=0)
     figures.label_lines(ax)
     return ax
 

@@ -1,11 +1,8 @@
-"""What two seeds do to fine-tuning: how much, which, and what choosing the best of many reports.
+"""What two seeds do to fine-tuning: how much, and which.
 
 Source: Dodge et al., "Fine-Tuning Pretrained Language Models: Weight Initializations, Data Orders,
-and Early Stopping" (arXiv 2002.06305, 2020), and Dodge et al., "Show Your Work: Improved Reporting
-of Experimental Results" (EMNLP 2019) for the expected best of n. Ours: the analysis of variance
-over all seeds instead of the best and the worst, the test with permuted scores beside the
-article's, the interval that resamples seeds and not episodes, and the score of what was chosen on
-other examples.
+and Early Stopping" (arXiv 2002.06305, 2020). Ours: the analysis of variance over all seeds instead
+of the best and the worst, and the test with permuted scores beside the article's.
 
 Dimensions: I initializations (seeds of the new layer's weights), O data orders, P evaluations.
 """
@@ -84,60 +81,50 @@ def best_seen(scores: Array, per_epoch: int, evaluations: int) -> Array:
     return np.asarray(scores[..., every - 1 :: every].max(axis=-1))
 
 
-# --------------------------------------------------------------------- expected best of n episodes
+class Learning(NamedTuple):
+    """Whether the episodes of a task have learnt it: their mean final score beside guessing's."""
+
+    score: float  # mean over episodes, at the end
+    error: float  # its standard error, over both seeds
+    example_error: float  # standard error of its lead over guessing, over validation examples
+    guess: float  # score of always giving the commoner answer
+
+    @property
+    def learnt(self) -> bool:
+        """Three standard errors (of seeds) above guessing."""
+        return self.score - self.guess > 3 * self.error
 
 
-def expected_validation(values: ArrayLike, n: ArrayLike) -> Array:
-    r"""Expected validation performance: the mean of the best of n episodes drawn with replacement.
-
-    $\\sum_i v_{(i)} [(i/N)^n - ((i - 1)/N)^n]$ over the sorted values (Dodge et al., 2019).
-
-    Args:
-        values: (..., N) what each episode reached.
-        n: (k,) numbers of episodes, at least 1.
-
-    Returns:
-        (..., k).
-    """
-    ordered = np.sort(np.asarray(values, dtype=float), axis=-1)
-    draws = np.atleast_1d(np.asarray(n, dtype=float))
-    if (draws < 1).any():
-        raise ValueError(f"n must be at least 1, got {draws.min():g}")
-    share = np.arange(ordered.shape[-1] + 1) / ordered.shape[-1]
-    weight = np.diff(share[:, None] ** draws, axis=0)  # (N, k)
-    return np.asarray(ordered @ weight)
-
-
-class Interval(NamedTuple):
-    """Limits of a 95 % interval, each (k,)."""
-
-    low: Array
-    high: Array
-
-
-def bootstrap_validation(
-    values: Array, n: ArrayLike, *, resamples: int = 1000, seeds: bool = True, seed: int = 0
-) -> Interval:
-    """The bootstrap interval of `expected_validation`.
+def learning(episodes: Episodes, *, resamples: int = 200, seed: int = 0) -> Learning:
+    """How well the episodes of a task do at the end of training.
 
     Args:
-        values: (I, O) what each episode reached.
-        n: (k,) numbers of episodes.
-        resamples: how many.
-        seeds: draw initializations and orders, each with replacement, and take the episodes where
-            they cross; else draw episodes as if each had seeds of its own, as the article does.
+        episodes: of one task.
+        resamples: of the validation examples, for `example_error`.
         seed: of the resampling.
     """
+    task, label = episodes.task, episodes.label
+    common = np.full(label.shape, label.mean() >= 0.5)
+    guess = float(score(task, label, common))
+    final = episodes.predicted[:, :, -1]  # (I, O, n)
+    leads = []
     random = np.random.default_rng(seed)
-    I, O = values.shape  # noqa: E741 - the dimensions' names
-    if seeds:
-        rows = random.integers(I, size=(resamples, I))
-        columns = random.integers(O, size=(resamples, O))
-        drawn = values[rows[:, :, None], columns[:, None, :]].reshape(resamples, -1)
-    else:
-        drawn = values.ravel()[random.integers(values.size, size=(resamples, values.size))]
-    low, high = np.quantile(expected_validation(drawn, n), [0.025, 0.975], axis=0)
-    return Interval(low, high)
+    for drawn in random.integers(label.size, size=(resamples, label.size)):
+        ours = score(task, label[drawn], final[..., drawn]).mean()
+        leads.append(ours - score(task, label[drawn], common[drawn]))
+    values = episodes.score[..., -1]
+    return Learning(float(values.mean()), crossed_error(values), float(np.std(leads)), guess)
+
+
+def crossed_error(values: Array) -> float:
+    """Standard error of the mean of (I, O) episodes whose seeds are both drawn at random."""
+    mean = values.mean()
+    rows, columns = values.mean(axis=1) - mean, values.mean(axis=0) - mean
+    rest = values - mean - rows[:, None] - columns
+    I, O = values.shape  # noqa: E741
+    ms = [O * (rows**2).sum() / (I - 1), I * (columns**2).sum() / (O - 1)]
+    ms_rest = (rest**2).sum() / ((I - 1) * (O - 1))
+    return float(np.sqrt(max(sum(ms) - ms_rest, ms_rest) / values.size))
 
 
 # ----------------------------------------------------------------------------- analysis of variance
@@ -237,6 +224,45 @@ def density(values: ArrayLike, at: Array) -> Array | None:
     return None if np.ptp(values) == 0 else np.asarray(gaussian_kde(values)(at))
 
 
+def p_unimodal(values: ArrayLike, *, resamples: int = 500, seed: int = 0) -> float:
+    """Silverman's test: how often one hump looks as little like one as these values do.
+
+    The narrowest Gaussian kernel whose density has one hump is found; samples of that density are
+    drawn, shrunk to the values' variance, and the share of them that has more humps under the same
+    kernel is the p-value (B. W. Silverman, J. R. Statist. Soc. B 43, 97-99, 1981).
+
+    Args:
+        values: (n,) at least 3.
+        resamples: how many samples.
+        seed: of the samples.
+
+    Returns:
+        1 where all values are the same.
+    """
+    each = np.asarray(values, dtype=float).ravel()
+    _checks.integer("number of values", each.size, low=3)
+    sd = each.std()
+    if sd == 0:
+        return 1.0
+    each = (each - each.mean()) / sd
+    low, high = 0.01, 4.0  # widths of the kernel, in standard deviations: one hump at the upper
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _humps(each, middle) > 1 else (low, middle)
+    random = np.random.default_rng(seed)
+    drawn = random.choice(each, (resamples, each.size))
+    drawn = (drawn + high * random.standard_normal(drawn.shape)) / np.sqrt(1 + high**2)
+    return float(np.mean([_humps(one, high) > 1 for one in drawn]))
+
+
+def _humps(values: Array, width: float) -> int:
+    """Maxima of the density of a Gaussian kernel."""
+    at = np.linspace(values.min() - 3 * width, values.max() + 3 * width, 400)
+    heights = np.exp(-0.5 * ((at[:, None] - values) / width) ** 2).sum(axis=1)
+    rising = np.diff(heights) > 0
+    return int((rising[:-1] & ~rising[1:]).sum())
+
+
 class Agreement(NamedTuple):
     """Whether the initializations that are good for one task are good for another."""
 
@@ -254,74 +280,6 @@ def agreement(first: Array, second: Array) -> Agreement:
         return Agreement(float("nan"), float("nan"))
     found = spearmanr(a, b)
     return Agreement(float(found.statistic), float(found.pvalue))
-
-
-# ------------------------------------------------------------------- what choosing the best reports
-
-
-class Chosen(NamedTuple):
-    """The best of n episodes, chosen on some validation examples: its score there and elsewhere."""
-
-    reported: Array  # (k,) on the examples that it was chosen on
-    honest: Array  # (k,) on the others
-
-
-def choose_best(episodes: Episodes, n: Sequence[int], *, draws: int = 400, seed: int = 0) -> Chosen:
-    """Choose the best evaluation of n random episodes on half of the validation examples.
-
-    Halves and episodes are drawn anew each time.
-
-    Args:
-        episodes: of one task.
-        n: numbers of episodes, at most all.
-        draws: how often.
-        seed: of the draws.
-    """
-    random = np.random.default_rng(seed)
-    I, O, P, examples = episodes.predicted.shape  # noqa: E741
-    flat = episodes.predicted.reshape(I * O, P, examples)
-    reported, honest = np.empty((draws, len(n))), np.empty((draws, len(n)))
-    for draw in range(draws):
-        mixed = random.permutation(examples)
-        halves = mixed[: examples // 2], mixed[examples // 2 :]
-        mine, other = (
-            score(episodes.task, episodes.label[half], flat[..., half]) for half in halves
-        )  # each (I O, P)
-        point = mine.argmax(axis=1)  # of each episode, the first of the best
-        each = np.arange(I * O)
-        best, there = mine[each, point], other[each, point]
-        turn = random.permutation(I * O)
-        for column, number in enumerate(n):
-            taken = turn[:number]
-            winner = taken[best[taken].argmax()]
-            reported[draw, column], honest[draw, column] = best[winner], there[winner]
-    return Chosen(reported.mean(axis=0), honest.mean(axis=0))
-
-
-# ---------------------------------------------------------------------- epochs and their boundaries
-
-
-class Boundary(NamedTuple):
-    """What happens to some episodes at the end of an epoch, in nats; each (episodes,)."""
-
-    logged: Array  # logged training loss: first tenth of the next epoch minus last tenth
-    validation: Array  # validation loss: a tenth of an epoch after the boundary minus at it
-    before: Array  # validation loss: at the boundary minus a tenth of an epoch before it
-
-
-def at_boundary(episodes: Episodes, epoch: int) -> Boundary:
-    """What the logs say around the end of an epoch, counted from 1."""
-    _checks.integer("epoch", epoch, low=1, high=episodes.epochs - 1)
-    steps = episodes.train_loss.shape[-1] // episodes.epochs
-    tenth = max(1, steps // 10)
-    train = episodes.train_loss.reshape(-1, episodes.train_loss.shape[-1])
-    loss = episodes.loss.reshape(-1, episodes.loss.shape[-1])
-    end, point = epoch * steps, epoch * episodes.per_epoch
-    return Boundary(
-        train[:, end : end + tenth].mean(axis=1) - train[:, end - tenth : end].mean(axis=1),
-        loss[:, point] - loss[:, point - 1],
-        loss[:, point - 1] - loss[:, point - 2],
-    )
 
 
 def unpack(record: RunRecord) -> NDArray[np.bool_]:

@@ -1,26 +1,37 @@
 """Which fine-tuning runs each profile has, and the network that they start from.
 
-Source: Dodge et al. (arXiv 2002.06305, 2020), with tasks and sizes cut to the profile; the studies
-of one and two epochs and of set sizes are ours. `jobs` lists the runs and `FINETUNING` reads
-their records or trains them, after pre-training the network if that is missing.
+Source: Dodge et al. (arXiv 2002.06305, 2020), with network, tasks and seeds cut to the profile; the
+studies of one and two epochs and of set sizes are ours. Profile "quick" pre-trains a network of its
+own and needs no download; the others fine-tune a published encoder, all-MiniLM-L6-v2
+(https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2), whose last layer is trained.
+`jobs` lists the runs and `FINETUNING` reads their records or trains them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from esp_lib import _checks
-from esp_lib.bert import ablations
-from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig, count_parameters
-from esp_lib.finetuning.config import FinetuneConfig
-from esp_lib.finetuning.glue import LABELS
+from esp_lib.bert.ablations import base as bert_base
+from esp_lib.bert.config import PretrainConfig, count_parameters
+from esp_lib.finetuning.config import EpisodesConfig, FinetuneConfig, UpperLayersConfig
+from esp_lib.finetuning.glue import LABELS, score
+from esp_lib.finetuning.seed_variance import unpack
 from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord, config_key
 from esp_lib.records.store import results_folder
 from esp_lib.records.sweeps import Job, get_records, missing
 
-SEEDS = {"quick": (3, 3), "cpu": (6, 6), "paper": (25, 25)}  # first weights, data orders
+SEEDS = {"quick": (3, 3), "cpu": (5, 5), "paper": (25, 25)}  # first weights, data orders
+DATA_ORDERS = 3  # data orders of a study that is not crossed
+TRIED = (2e-4, 5e-4, 1e-3)  # learning rates, each tried with the seeds `TRIED_SEED`
+TRIED_SEED = 100  # of first weights and of the data order: no other study has it
+RATES = {"sst2": 1e-3, "cola": 5e-4, "mrpc": 2e-4, "rte": 1e-3}  # what `best_rate` chose
+KINDS = ("crossed", "epochs", "sizes", "rates")
+SIZE_STEPS = 512  # updates that each training set of the study of sizes gets
 
 
 @dataclass(frozen=True)
@@ -29,139 +40,169 @@ class Study:
 
     name: str  # of its records
     label: str  # on figures
-    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of `FinetuneConfig`
-    crossed: bool = False  # all first weights by all data orders; else one by `DATA_ORDERS`
-    profiles: tuple[str, ...] = PROFILES
+    kind: str  # one of `KINDS`; "crossed" is all first weights by all data orders
+    changes: Mapping[str, Any] = field(default_factory=dict)  # fields of the run's config
+    profiles: tuple[str, ...] = ("cpu", "paper")
 
 
-DATA_ORDERS = 3  # data orders of a study that is not crossed
+def _epochs(prefix: str, profiles: tuple[str, ...], changes: Mapping[str, Any]) -> list[Study]:
+    """One and two epochs, at a constant and at a falling learning rate."""
+    return [
+        Study(
+            f"{prefix}{name}-epoch{'s' * (epochs > 1)}{suffix}",
+            f"{name} epoch{'s' * (epochs > 1)}{label}",
+            "epochs",
+            {**changes, "epochs": epochs, "schedule": schedule},
+            profiles,
+        )
+        for suffix, label, schedule in (
+            ("", "", "constant"),
+            ("-linear", ", falling rate", "linear"),
+        )
+        for name, epochs in (("one", 1), ("two", 2))
+    ]
+
+
+TASK_STUDIES = tuple(
+    Study(
+        f"minilm-{task}",
+        label,
+        "crossed",
+        {"task": task, "examples": examples, "lr": RATES[task]},
+    )
+    for task, label, examples in (
+        ("sst2", "SST-2", 4096),
+        ("cola", "CoLA", 4096),
+        ("mrpc", "MRPC", 3648),
+        ("rte", "RTE", 2464),
+    )
+)
 STUDIES = (
-    Study("sst2", "SST-2", {"examples": 8192}, crossed=True, profiles=("cpu", "paper")),
-    Study("one-epoch", "one epoch", {"epochs": 1, "schedule": "constant"}),
-    Study("two-epochs", "two epochs", {"epochs": 2, "schedule": "constant"}),
-    Study("one-epoch-linear", "one epoch, falling rate", {"epochs": 1}),
-    Study("two-epochs-linear", "two epochs, falling rate", {"epochs": 2}),
-    Study(
-        "rte",
-        "RTE",
-        {"task": "rte", "examples": 2464, "max_len": 64},
-        crossed=True,
-        profiles=("cpu", "paper"),
+    *TASK_STUDIES,
+    *(
+        Study(
+            f"{study.name}-rate-{rate:g}",
+            f"{study.label}, learning rate {rate:g}",
+            "rates",
+            {**study.changes, "lr": rate, "order_seeds": 1, "first_order": TRIED_SEED},
+        )
+        for study in TASK_STUDIES
+        for rate in TRIED
     ),
-    Study(
-        "cola",
-        "CoLA",
-        {"task": "cola", "examples": 2048, "max_len": 40},
-        crossed=True,
-        profiles=("cpu", "paper"),
+    *_epochs("minilm-", ("cpu", "paper"), {"lr": RATES["sst2"]}),
+    *(
+        Study(
+            f"minilm-size-{examples}",
+            f"{examples:,} examples",
+            "sizes",
+            {
+                "examples": examples,
+                "epochs": SIZE_STEPS * 32 // examples,
+                "evaluations": examples // 256,
+                "schedule": "constant",
+                "lr": RATES["sst2"],
+            },
+        )
+        for examples in (256, 1024, 4096)
     ),
+    Study("order", "sentence order", "crossed", profiles=("quick",)),
+    *_epochs("", ("quick",), {}),
     *(
         Study(
             f"size-{examples}",
             f"{examples:,} examples",
-            {"examples": examples, "epochs": 8, "schedule": "constant", "evaluations": 4},
-            profiles=profiles,
+            "sizes",
+            {
+                "examples": examples,
+                "epochs": 128 * 16 // examples,
+                "evaluations": examples // 64,
+                "schedule": "constant",
+            },
+            ("quick",),
         )
-        for examples, profiles in (
-            (64, ("quick",)),
-            (256, ("quick",)),
-            (128, ("cpu", "paper")),
-            (512, ("cpu", "paper")),
-            (2048, ("cpu", "paper")),
-            (8192, ("cpu", "paper")),
-        )
+        for examples in (64, 256)
     ),
-    Study("order", "sentence order", crossed=True, profiles=("quick",)),
 )
 
 
-def pretraining(profile: str) -> PretrainConfig:
-    """The pre-training of the network that a profile fine-tunes.
+def pretraining(profile: str) -> PretrainConfig | None:
+    """The pre-training of the network that a profile fine-tunes; None for a published network.
 
-    `paper` has the paper's BERT-tiny; `cpu` the sizes of Google's BERT-tiny (Turc et al., 2019).
     Masks are drawn anew each epoch, since here the network is to learn and not to memorize.
     """
     _checks.choice("profile", profile, PROFILES)
-    if profile == "cpu":
-        return PretrainConfig(
-            corpus=CorpusConfig(vocabulary=8000, max_len=64, pairs=32_000, valid_pairs=2_000),
-            model=BertConfig(
-                vocabulary=8000, hidden=128, feed_forward=512, heads=2, blocks=2, positions=64
-            ),
-            epochs=8,
-            masking="dynamic",
-            lr=1e-3,
-            schedule="linear",
-            validate_every=250,
-            validation_pairs=512,
-        )
-    return replace(ablations.base(profile), masking="dynamic")
+    return replace(bert_base("quick"), masking="dynamic") if profile == "quick" else None
 
 
-def base(profile: str) -> FinetuneConfig:
+def base(profile: str) -> EpisodesConfig:
     """What all studies of a profile have in common."""
     network = pretraining(profile)
-    if profile == "quick":
-        return FinetuneConfig(
-            pretraining=network,
-            task="order",
-            examples=256,
-            max_len=network.corpus.max_len,
-            epochs=2,
-            batch_size=16,
-            lr=1e-3,
-            evaluations=5,
-        )
-    return FinetuneConfig(pretraining=network, max_len=48, examples=4096, lr=6e-4)
+    if network is None:
+        return UpperLayersConfig()
+    return FinetuneConfig(
+        pretraining=network,
+        task="order",
+        examples=256,
+        max_len=network.corpus.max_len,
+        epochs=2,
+        batch_size=16,
+        lr=1e-3,
+        evaluations=5,
+    )
 
 
 def describe(profile: str) -> str:
     """The episodes of a profile in a few sentences, for a chapter's page."""
-    network, config = pretraining(profile), base(profile)
-    tasks = {
-        job.name: job.config for job in jobs(profile) if job.name in studies(profile, "crossed")
-    }
+    config = base(profile)
+    tasks = [job.config for job in jobs(profile) if job.name in studies(profile, "crossed")]
     listed = "; ".join(
-        f"{LABELS[task.task]} ({task.examples:,} training examples)" for task in tasks.values()
+        dict.fromkeys(f"{LABELS[task.task]} ({task.examples:,} examples)" for task in tasks)
     )
     inits, orders = SEEDS[profile]
+    if isinstance(config, FinetuneConfig):
+        model, corpus = config.pretraining.model, config.pretraining.corpus
+        network = (
+            f"A BERT of {model.hidden} hidden units and {model.blocks} blocks "
+            f"({count_parameters(model) / 1e6:.1f} million parameters), pre-trained on "
+            f"{corpus.pairs:,} pairs of sentences,"
+        )
+    else:
+        network = (
+            "all-MiniLM-L6-v2, a published network of BERT's architecture (6 layers of 384 units, "
+            "22.7 million parameters), of which the last layer and a new head are trained,"
+        )
     return (
-        f"A BERT of {network.model.hidden} hidden units and {network.model.blocks} blocks "
-        f"({count_parameters(network.model) / 1e6:.1f} million parameters), pre-trained on "
-        f"{network.corpus.pairs:,} pairs of sentences for {network.epochs} epochs, is fine-tuned "
-        f"by AdamW with learning rate {config.lr:g} in batches of {config.batch_size}: {inits} "
+        f"{network} is fine-tuned by AdamW in batches of {config.batch_size}: {inits} "
         f"initializations by {orders} data orders a task. Tasks: {listed}."
     )
 
 
 def differences(profile: str) -> str:
-    """How this fine-tuning differs from that of Dodge et al., in two sentences."""
-    network = pretraining(profile)
-    millions = count_parameters(network.model) / 1e6
-    text = "Python's own help" if network.corpus.source == "embedded" else "WikiText-2"
+    """How this fine-tuning differs from that of Dodge et al., in a few sentences."""
+    if profile == "quick":
+        return (
+            "our network was pre-trained for a minute on Python's own help; theirs is a published "
+            "BERT, larger by two orders of magnitude. Ours has no dropout and reads the mean over "
+            "all tokens instead of `[CLS]`."
+        )
     return (
-        f"our network has {millions:.1f} million parameters and was pre-trained for minutes on "
-        f"{text}; theirs is a published BERT, larger by two orders of magnitude and pre-trained on "
-        "books and an encyclopedia. Ours has no dropout, reads the mean over all tokens instead of "
-        "`<cls>`, and trains on part of SST-2 and CoLA."
+        "theirs is BERT-large (24 layers, 340 million parameters), all of which is trained, with "
+        "dropout. Ours is smaller by an order of magnitude, five of its six layers are frozen "
+        "{cite:p}`lee2019freezing`, there is no dropout, and it trains on part of SST-2 and CoLA."
     )
 
 
 def studies(profile: str, kind: str) -> dict[str, str]:
-    """Names and labels of a profile's studies: kind "crossed", "epochs" or "sizes"."""
-    _checks.choice("kind", kind, ("crossed", "epochs", "sizes"))
-    return {
-        study.name: study.label
-        for study in STUDIES
-        if profile in study.profiles
-        and kind == ("crossed" if study.crossed else "sizes" if "size" in study.name else "epochs")
-    }
+    """Names and labels of a profile's studies of one of `KINDS`."""
+    _checks.choice("kind", kind, KINDS)
+    return {s.name: s.label for s in STUDIES if profile in s.profiles and s.kind == kind}
 
 
 def jobs(profile: str) -> tuple[Job, ...]:
     """All fine-tuning runs of a profile."""
     _checks.choice("profile", profile, PROFILES)
     inits, orders = SEEDS[profile]
+    seeds = {"crossed": list(range(inits)), "rates": [TRIED_SEED]}
     config = base(profile)
     return tuple(
         Job(
@@ -170,25 +211,41 @@ def jobs(profile: str) -> tuple[Job, ...]:
             seed,
             replace(
                 config,
-                order_seeds=orders if study.crossed else DATA_ORDERS,
-                seed=seed,
-                **study.changes,
+                **{
+                    "order_seeds": orders if study.kind == "crossed" else DATA_ORDERS,
+                    "seed": seed,
+                    **study.changes,
+                },
             ),
         )
         for study in STUDIES
         if profile in study.profiles
-        for seed in range(inits if study.crossed else 1)
+        for seed in seeds.get(study.kind, [0])
     )
+
+
+def best_rate(records: Sequence[RunRecord]) -> float:
+    """The learning rate whose episodes score highest, on average over their last epoch."""
+
+    def reached(record: RunRecord) -> float:
+        config, label = record.config, record.arrays["label"].astype(np.int32)
+        scores = score(str(config["task"]), label, unpack(record))
+        return float(scores[:, -int(config["evaluations"]) :].mean())
+
+    return float(max(records, key=reached).config["lr"])
 
 
 def pretraining_job(profile: str) -> Job:
     """The run that makes the network."""
-    return Job("pretrained", profile, 0, pretraining(profile))
+    network = pretraining(profile)
+    if network is None:
+        raise ValueError(f"profile must be 'quick', whose network is ours, got {profile!r}")
+    return Job("pretrained", profile, 0, network)
 
 
 def weights_path(profile: str) -> Path:
     """Where the trained network lies; its name says which settings made it."""
-    key = config_key(pretraining(profile))
+    key = config_key(pretraining_job(profile).config)
     return results_folder() / "weights" / profile / f"pretrained-{key}.pt"
 
 
@@ -216,15 +273,18 @@ def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecor
     import torch
 
     from esp_lib.finetuning.training import finetune, load_weights
+    from esp_lib.finetuning.upper_layers import finetune_upper_layers
 
     if device == "cpu":
         torch.set_num_threads(1)  # the result must not depend on the machine; runs share its cores
+    if isinstance(job.config, UpperLayersConfig):
+        return finetune_upper_layers(job.config, device, name=job.name, profile=job.profile)
     weights = load_weights(weights_path(job.profile))
     return finetune(job.config, weights, device, name=job.name, profile=job.profile)
 
 
 def pretrained_record(profile: str, folder: Path | None = None) -> RunRecord:
-    """The record of the pre-training; FileNotFoundError or DamagedRecord as of `get_records`."""
+    """The record of profile "quick"'s pre-training; errors as of `get_records`."""
     wanted = [pretraining_job(profile)]
     return get_records(wanted, pretrain_job, train="no", folder=folder)["pretrained"][0]
 
@@ -237,18 +297,13 @@ def pretrain_first(
     folder: Path | None,
     report: Callable[[str], object],
 ) -> None:
-    """Make the pre-trained network where something has to be fine-tuned and it is missing."""
-    profiles = {job.profile for job in wanted}
-    if train == "no" or (train == "auto" and profiles == {"cpu"}):
+    """Make profile "quick"'s network where something has to be fine-tuned and it is missing."""
+    if train == "no" or {job.profile for job in wanted} != {"quick"}:
         return
-    folder = folder or results_folder()
-    for profile in profiles:
-        first = [pretraining_job(profile)]
-        if train == "all" or missing([*first, *wanted], folder):
-            again = "missing" if weights_path(profile).is_file() else "all"
-            get_records(
-                first, pretrain_job, train=again, device=device, folder=folder, report=report
-            )
+    folder, first = folder or results_folder(), [pretraining_job("quick")]
+    if train == "all" or missing([*first, *wanted], folder):
+        again = "missing" if weights_path("quick").is_file() else "all"
+        get_records(first, pretrain_job, train=again, device=device, folder=folder, report=report)
 
 
 FINETUNING = Experiment(jobs, train_job, pretrain_first)

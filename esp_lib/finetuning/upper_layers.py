@@ -1,4 +1,4 @@
-"""Fine-tune the upper layers of a published encoder, many times, on a CPU.
+"""Fine-tune the upper layers of a published encoder, many times.
 
 Source: Dodge et al. (arXiv 2002.06305, 2020) for the episodes, whose two seeds are those of the new
 head and of the data order; Lee, Tang and Lin (arXiv 1911.03090, 2019) for freezing lower layers.
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from esp_lib._device import check_device
 from esp_lib.finetuning.config import UpperLayersConfig
 from esp_lib.finetuning.encoder import (
     Encoder,
@@ -85,18 +86,20 @@ def prepare(
 
 
 def finetune_upper_layers(
-    config: UpperLayersConfig, *, name: str = "run", profile: str = "cpu"
+    config: UpperLayersConfig, device: str = "cpu", *, name: str = "run", profile: str = "cpu"
 ) -> RunRecord:
-    """Train all episodes of a run, on a CPU; the record's arrays are those of `finetune`.
+    """Train all episodes of a run, one by one; the record's arrays are those of `finetune`.
 
     Raises:
         ValueError: too few examples, or a network that is not BERT.
         ImportError, OSError: the network or the task cannot be read.
     """
+    place = check_device(device)
     started = time.perf_counter()
     train, valid, digest = prepare(
         config.model, config.task, config.trained, config.examples, config.max_len
     )
+    train, valid = train.to(place), valid.to(place)
     by_length = torch.split(valid.lengths.argsort(), EVALUATION_BATCH)
     batches = [valid.take(rows) for rows in by_length]
     encoder = _encoder(config.model)
@@ -104,7 +107,7 @@ def finetune_upper_layers(
     parts = [_episode(config, encoder, train, batches, seed) for seed in seeds]
     arrays = {key: np.stack([part[key] for part in parts]) for key in parts[0]}
     bad = ~np.isfinite(arrays["train_loss"]).all(axis=1)
-    made = made_by("cpu", time.perf_counter() - started)
+    made = made_by(str(place), time.perf_counter() - started)
     return RunRecord(
         name=name,
         profile=profile,
@@ -113,7 +116,7 @@ def finetune_upper_layers(
         arrays={
             **arrays,
             "valid_step": np.array(evaluation_steps(config), np.int32),
-            "label": torch.cat([label for *_, label in batches]).numpy().astype(np.uint8),
+            "label": torch.cat([label for *_, label in batches]).cpu().numpy().astype(np.uint8),
         },
         made={
             **made,
@@ -133,7 +136,7 @@ def _episode(
     config: UpperLayersConfig, encoder: Encoder, train: States, valid: Batches, seed: int
 ) -> dict[str, NDArray[Any]]:
     """The arrays of one data order."""
-    network = UpperLayers(encoder, config.trained, config.seed)
+    network = UpperLayers(encoder, config.trained, config.seed).to(train.label.device)
     optimizer = torch.optim.AdamW(
         network.parameters(),
         config.lr,
@@ -151,7 +154,7 @@ def _episode(
     ).reshape(config.steps, config.batch_size)
     asked = set(evaluation_steps(config))
     losses, valid_losses, predicted, digests = [], [], [], []
-    for step, rows in enumerate(torch.from_numpy(order.astype(np.int64))):
+    for step, rows in enumerate(torch.from_numpy(order.astype(np.int64)).to(train.label.device)):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
         states, filled, label = train.take(rows)
@@ -179,13 +182,13 @@ def evaluate(network: UpperLayers, batches: Batches) -> tuple[float, NDArray[np.
     """Mean loss in nats, and which examples are called 1, in the order of the batches."""
     scores = torch.cat([network(states, filled) for states, filled, _ in batches])
     label = torch.cat([label for *_, label in batches])
-    return cross_entropy(scores, label).item(), (scores[:, 1] > scores[:, 0]).numpy()
+    return cross_entropy(scores, label).item(), (scores[:, 1] > scores[:, 0]).cpu().numpy()
 
 
 def _digest(network: nn.Module) -> NDArray[np.uint8]:
     digest = hashlib.sha256()
     for _, value in sorted(network.state_dict().items()):
-        digest.update(value.numpy().tobytes())
+        digest.update(value.cpu().numpy().tobytes())
     return np.frombuffer(digest.digest(), np.uint8)
 
 

@@ -5,6 +5,7 @@ page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
 from esp_lib.widgets.budget import BudgetExplorer
+from esp_lib.widgets.early import EarlyExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
 from esp_lib.widgets.network import NetworkExplorer
 from esp_lib.widgets.one_visit import OneVisitExplorer
@@ -18,6 +19,7 @@ from esp_lib.widgets.your_run.your_run import YourRun
 
 __all__ = [
     "BudgetExplorer",
+    "EarlyExplorer",
     "MapExplorer",
     "NetworkExplorer",
     "OneVisitExplorer",

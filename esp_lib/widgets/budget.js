@@ -18,16 +18,11 @@ import {
 import { createChart, tightAxis } from "./front/chart.js";
 import { mountExplorer } from "./base.js";
 import { button } from "./front/host.js";
-import { integers, unpack } from "./packing.js";
+import { readTask } from "./episodes.js";
 import { rounded } from "./front/settings.js";
 
 const COLORS = { stopped: "var(--esp-grey)", continued: "var(--esp-blue)", best: "var(--esp-orange)" };
 const SEEDS = 2 ** 32;
-
-/** A task from the data of the page. */
-export function read({ label, metric, size, points, score, order }) {
-  return { label, metric, size, points, score: unpack(score), order: integers(order) };
-}
 
 const number = (value) => value.toFixed(4).replace(/^-/, "\u2212");
 const amount = (value) => String(Number(value.toFixed(2)));
@@ -101,7 +96,8 @@ function createTable(drawing) {
 }
 
 /** What the plan is, what it finds, and what else to know about it, in words. */
-function sentenceOf({ t, p, point, points, paid, used, budget, found, full, whole, reduction }, asked, epochs) {
+function sentenceOf(result, asked, epochs) {
+  const { t, p, point, points, paid, used, budget, found, full, whole, reduction } = result;
   const stop = amount((point / points) * epochs);
   const one = t === 1;
   const what = p < t
@@ -114,12 +110,16 @@ function sentenceOf({ t, p, point, points, paid, used, budget, found, full, whol
     ? `This plan costs ${amount(used)} fully trained episodes, more than the budget of ${amount(budget)}; it is compared with full training for ${amount(paid)}. `
     : "";
   const few = asked.p > t ? `No more than ${one ? "the one" : `the ${t}`} started can be continued. ` : "";
-  return `${over}${few}${what} finds ${number(found)} on average; ${than}${share}.`;
+  const held = result.judged === null
+    ? ""
+    : ` On other seeds it finds ${number(result.judged)}, full training ${number(result.judgedFull)}.`;
+  return `${over}${few}${what} finds ${number(found)} on average; ${than}${share}.${held}`;
 }
 
 function create(drawing, model) {
-  const { epochs, tasks: packed } = model.get("data");
-  const tasks = packed.map(read);
+  const { epochs, tasks: packed, others: elsewhere } = model.get("data");
+  const tasks = packed.map(readTask);
+  const others = elsewhere.map(readTask); // of other seeds, on which plans are judged
   const axes = tasks.map(({ score }) => ({ x: [0, 1.015 * epochs], y: tightAxis([{ y: score }]).y }));
   drawing.classList.add("esp-many");
   const chart = createChart(drawing, {
@@ -165,7 +165,10 @@ function create(drawing, model) {
     const full = expectedBest(until(tasks[at], points), whole);
     const drawn = example(tasks[at], settings.draw, t, point);
     const reduction = errorReduction(found, full);
-    return { at, t, p, point, points, used, paid, budget, whole, found, full, reduction, drawn };
+    const other = others[at];
+    const judged = other ? expected(law(other, point), t, p) : null;
+    const judgedFull = other ? expectedBest(until(other, points), wholeOf(paid, other.size)) : null;
+    return { at, t, p, point, points, used, paid, budget, whole, found, full, reduction, judged, judgedFull, drawn };
   }
 
   function draw(result, { settings }) {
@@ -185,6 +188,12 @@ function create(drawing, model) {
     fillTable([
       ["This plan", amount(used), number(found)],
       [`${counted(whole, "episode")} trained fully`, String(whole), number(full)],
+      ...(result.judged === null
+        ? []
+        : [
+            ["This plan, other seeds", amount(used), number(result.judged)],
+            ["Trained fully, other seeds", String(whole), number(result.judgedFull)],
+          ]),
     ]);
     fillKey(
       p < t && point < points ? `${t - p} stopped after ${counted(amount(stop), "epoch")}` : "none stopped",
@@ -192,8 +201,8 @@ function create(drawing, model) {
       `best found in this draw: ${number(best.value)}`,
     );
     const plan = { t, f: point / points, p };
-    const { paid, reduction } = result;
-    const state = { plan, used, paid, found, full, reduction, drawn, best: best.value };
+    const { paid, reduction, judged } = result;
+    const state = { plan, used, paid, found, full, reduction, judged, drawn, best: best.value };
     return { sentence: sentenceOf(result, settings, epochs), state };
   }
   return { compute, draw };

@@ -6,11 +6,9 @@ Source: Dodge et al. (arXiv 2002.06305, 2020), section 5;
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
 from esp_lib.figures import BLUE, GREY, ORANGE, epoch_lines, label_lines
-from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, check_episodes, compare
+from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, compare
 from esp_lib.sampling.orders import shuffles
 from esp_lib.widgets.base import Explorer, static_axes
+from esp_lib.widgets.episodes import TaskEpisodes, check_tasks
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
-from esp_lib.widgets.packing import Packed, pack
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,38 +28,6 @@ if TYPE_CHECKING:
 BUDGETS = 30  # fully trained episodes: the largest budget, that of the article
 START = 10  # the budget at the start
 STOP = 0.25  # f at the start: the article recommends 0.2 to 0.3
-
-
-@dataclass(frozen=True, eq=False)
-class TaskEpisodes:
-    """Recorded episodes of one task, as they travel with the page."""
-
-    label: str
-    metric: str
-    packed: Packed  # scores, episode after episode
-    loss: NDArray[np.float64]  # (N, P)
-
-    @property
-    def score(self) -> NDArray[np.float64]:
-        """(N, P), rounded to 16 bits of the task's range."""
-        return self.packed.values.reshape(self.loss.shape)
-
-    def order(self, point: int) -> NDArray[np.intp]:
-        """Episodes from the best to the worst at evaluation `point`, counted from 1."""
-        return check_episodes(self.score, self.loss).order(point)
-
-    def as_json(self) -> dict[str, Any]:
-        """The same in JSON's types, for the front end; of the losses only what they decide."""
-        size, points = self.loss.shape
-        order = np.array([self.order(point) for point in range(1, points + 1)], "<u2")
-        return {
-            "label": self.label,
-            "metric": self.metric,
-            "size": size,
-            "points": points,
-            "score": self.packed.as_json(),
-            "order": base64.b64encode(order.tobytes()).decode("ascii"),
-        }
 
 
 class BudgetExplorer(Explorer):
@@ -75,6 +41,8 @@ class BudgetExplorer(Explorer):
             have the same N, 2 to 1,000, and P.
         epochs: of an episode.
         metric: what the score of a task is, by default "accuracy".
+        others: for each task episodes of other seeds, likewise, on which a plan is judged that was
+            chosen on `episodes`; all have the same N. By default there are none.
         name: of the explorer, in links; the explorers of a page need different ones.
         **settings: `task`, `t`, `f` (the nearest evaluation is taken), `p`, `budget` (in fully
             trained episodes), `draw` (the seed of the example).
@@ -96,6 +64,7 @@ class BudgetExplorer(Explorer):
         *,
         epochs: float = 3,
         metric: Mapping[str, str] | None = None,
+        others: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
         name: str = "budget",
         **settings: Any,
     ) -> None:
@@ -103,10 +72,17 @@ class BudgetExplorer(Explorer):
             raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
         self.name = name
         self.epochs = float(_checks.real("epochs", epochs, low=0, low_open=True))
-        self.tasks = _check(episodes, metric or {})
+        self.tasks = check_tasks(episodes, metric or {})
+        self.others = check_tasks(others, metric or {}) if others else ()
+        if self.others and [one.label for one in self.others] != [one.label for one in self.tasks]:
+            raise ValueError(f"others must be of {list(episodes)}, got {list(others or {})}")
         self.field_list = self._make_fields()
         self.defaults = self._make_defaults()
-        self.data = {"epochs": self.epochs, "tasks": [one.as_json() for one in self.tasks]}
+        self.data: dict[str, Any] = {
+            "epochs": self.epochs,
+            "tasks": [one.as_json() for one in self.tasks],
+        }
+        self.data["others"] = [one.as_json() for one in self.others]
         super().__init__(**settings)
 
     @property
@@ -128,6 +104,14 @@ class BudgetExplorer(Explorer):
         """The plan beside full training for the budget, or for what the plan costs if more."""
         paid = max(float(self.settings["budget"]), self.plan.cost)  # type: ignore[arg-type]
         return compare(self.task.score, self.task.loss, self.plan, paid)
+
+    @property
+    def held_out(self) -> Outcome | None:
+        """The same plan and budget on the task's other episodes; None if there are none."""
+        if not self.others:
+            return None
+        other = self.others[self.tasks.index(self.task)]
+        return compare(other.score, other.loss, self.plan, self.outcome.budget)
 
     @property
     def example(self) -> NDArray[np.intp]:
@@ -166,8 +150,14 @@ class BudgetExplorer(Explorer):
         label_lines(ax, "best found")
         return ax
 
+    @property
+    def _most(self) -> int:
+        """Episodes that a plan can start: those of the smaller set."""
+        return min(len(one.loss) for one in (*self.tasks[:1], *self.others[:1]))
+
     def _make_fields(self) -> tuple[Field, ...]:
-        size, points = self.tasks[0].loss.shape
+        points = self.tasks[0].loss.shape[1]
+        size = self._most
         most = min(BUDGETS, size)
         fields: list[Field] = [
             Number("t", "t, started", 1, size, step=1, integer=True),
@@ -181,37 +171,10 @@ class BudgetExplorer(Explorer):
         return tuple(fields)
 
     def _make_defaults(self) -> Settings:
-        size, points = self.tasks[0].loss.shape
-        budget = min(START, size // 2)
+        points, size = self.tasks[0].loss.shape[1], self._most
+        budget = max(1, min(START, size // 2))
         f = max(1, round(STOP * points)) / points
         p = max(1, budget // 2)  # half the budget, as the article recommends
         t = min(size, math.floor((budget - p * (1 - f)) / f + 1e-9))
         start: Settings = {"t": t, "f": rounded(f), "p": p, "budget": float(budget), "draw": 0}
         return {"task": self.tasks[0].label, **start} if len(self.tasks) > 1 else start
-
-
-def _check(
-    episodes: Mapping[str, tuple[ArrayLike, ArrayLike]], metric: Mapping[str, str]
-) -> tuple[TaskEpisodes, ...]:
-    if not isinstance(episodes, Mapping) or not episodes:
-        raise ValueError(f"episodes must be one task or more, got {episodes!r}")
-    if unknown := set(metric) - set(episodes):
-        raise ValueError(f"metric must be of {list(episodes)}, got {sorted(unknown)}")
-    tasks = []
-    for label, records in episodes.items():
-        if not isinstance(label, str) or not label.strip():
-            raise ValueError(f"episodes must have labels of text, got {label!r}")
-        try:
-            score, loss = records
-            checked = check_episodes(score, loss)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"episodes[{label!r}] must be (score, loss): {error}") from None
-        packed = pack(checked.score.ravel(), checked.score.size)
-        tasks.append(TaskEpisodes(label, metric.get(label, "accuracy"), packed, checked.loss))
-    shapes = {one.loss.shape for one in tasks}
-    if len(shapes) > 1 or tasks[0].loss.shape[0] < 2:
-        raise ValueError(
-            f"episodes must have one shape for all tasks, of 2 episodes or more, "
-            f"got {sorted(shapes)}"
-        )
-    return tuple(tasks)

@@ -307,6 +307,19 @@ def test_scores_travel_closely_and_lightly():
         assert np.abs(task.score - score).max() < np.ptp(score) / 60_000
 
 
+def test_a_plan_is_judged_on_other_seeds():
+    other = {label: (score[:30], loss[:30]) for label, (score, loss) in tasks().items()}
+    explorer = BudgetExplorer(tasks(40), others=other)
+    assert explorer.field_list[1].high == 30  # no more can be started than both have
+    assert explorer.plan.cost <= explorer.settings["budget"]
+    explorer.set(task="RTE")
+    expected = compare(explorer.others[1].score, explorer.others[1].loss, explorer.plan, 10)
+    assert explorer.held_out == expected
+    assert BudgetExplorer(tasks(40)).held_out is None
+    with pytest.raises(ValueError, match="others must be of"):
+        BudgetExplorer(tasks(40), others={"SST-2": other["SST-2"]})
+
+
 def test_settings_reach_the_outcome_and_the_controls():
     explorer = BudgetExplorer(tasks(), epochs=3, metric={"CoLA": "Matthews correlation"})
     assert explorer.plot.data["tasks"][2]["metric"] == "Matthews correlation"

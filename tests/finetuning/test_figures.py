@@ -1,17 +1,14 @@
 """Figures of episodes: what is drawn is what was recorded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from esp_lib.finetuning import figures as draw
+from esp_lib.finetuning.best_of import Chosen, expected_validation
 from esp_lib.finetuning.glue import score
-from esp_lib.finetuning.seed_variance import (
-    Chosen,
-    Episodes,
-    best_seen,
-    expected_validation,
-    extremes,
-)
+from esp_lib.finetuning.seed_variance import Episodes, best_seen, extremes
 from esp_lib.records.record import RunRecord
 
 
@@ -39,12 +36,16 @@ def test_training_draws_means_of_a_tenth_of_an_epoch():
     assert lines(ax)["two"].get_xdata()[0] == pytest.approx(0.05)
 
 
-def test_sizes_draw_medians_of_orders(found):
-    ax = draw.sizes({"60": found}, "", valid=True)
-    np.testing.assert_allclose(lines(ax)["60"].get_ydata(), np.median(found.loss[0], axis=0))
-    ax = draw.sizes({"60": found}, "", valid=False)
-    expected = np.median(found.train_loss[0].reshape(3, 2, 10).mean(axis=-1), axis=0)
-    np.testing.assert_allclose(lines(ax)["60"].get_ydata(), expected)
+def test_sizes_draw_means_at_equal_epochs_and_at_equal_steps(found):
+    longer = replace(
+        found, epochs=4, step=np.arange(1, 13), loss=np.tile(found.loss, (1, 1, 2))
+    )  # of a set half as large
+    runs = {"60": found, "30": longer}
+    ax = draw.sizes(runs, "", steps=False)
+    np.testing.assert_allclose(lines(ax)["60"].get_ydata(), found.loss[0].mean(axis=0))
+    assert lines(ax)["30"].get_xdata()[-1] == lines(ax)["60"].get_xdata()[-1] == 2
+    ax = draw.sizes(runs, "", steps=True)
+    assert lines(ax)["30"].get_xdata().tolist() == list(range(1, 13))
 
 
 def test_learning_curves_draw_every_episode_and_the_mean(found):

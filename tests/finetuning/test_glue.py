@@ -5,7 +5,14 @@ import pytest
 
 from esp_lib.bert.config import CorpusConfig
 from esp_lib.bert.corpus import CLS, PAD, SEP
-from esp_lib.finetuning.glue import as_wikitext, lay_out, make_task, read_rows, score
+from esp_lib.finetuning.glue import (
+    accuracy_and_f1,
+    as_wikitext,
+    lay_out,
+    make_task,
+    read_rows,
+    score,
+)
 
 CORPUS = CorpusConfig("embedded", vocabulary=1000, max_len=56, pairs=640, valid_pairs=64)
 FILES = {
@@ -93,3 +100,12 @@ def test_scores_are_those_of_their_definitions():
     expected = [np.corrcoef(label, row)[0, 1] for row in predicted]
     np.testing.assert_allclose(score("cola", label, predicted), expected, rtol=1e-12)
     assert score("cola", label, np.ones(50, bool)) == 0
+
+
+def test_accuracy_and_f1_of_mrpc():
+    label = np.array([1, 1, 1, 0], np.int32)
+    predicted = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
+    precision, recall = np.array([1, 3 / 4]), np.array([2 / 3, 1])
+    f1 = [*2 * precision * recall / (precision + recall), 0]
+    expected = (np.array([0.75, 0.75, 0.25]) + f1) / 2
+    np.testing.assert_allclose(accuracy_and_f1(label, predicted), expected)

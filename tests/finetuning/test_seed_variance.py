@@ -1,61 +1,19 @@
 """What two seeds do: against brute force, simulation and SciPy."""
 
-import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import gaussian_kde
 
 from esp_lib.finetuning import seed_variance
-from esp_lib.finetuning.glue import score
 from esp_lib.finetuning.seed_variance import (
-    Episodes,
     anova,
-    at_boundary,
     best_seen,
-    bootstrap_validation,
-    expected_validation,
+    crossed_error,
+    learning,
+    p_unimodal,
 )
-
-
-@pytest.fixture
-def values():
-    return np.random.default_rng(1).random((4, 3))
-
-
-def test_expected_validation_is_the_mean_over_all_draws(values):
-    few = values.ravel()[:5]
-    for n in (1, 2, 3):
-        best = [max(draw) for draw in itertools.product(few, repeat=n)]
-        np.testing.assert_allclose(expected_validation(few, n), [np.mean(best)], rtol=1e-13)
-    rising = expected_validation(values.ravel(), np.arange(1, 500))
-    assert (np.diff(rising) > -1e-12).all()
-    assert rising[0] == pytest.approx(values.mean())
-    assert rising[-1] == pytest.approx(values.max())
-    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
-        expected_validation(few, [0, 1])
-
-
-def test_bootstrap_interval_covers_the_truth():
-    """Episodes without an effect of their seeds: both intervals hold the expectation of 3 draws."""
-    truth = 0.75  # of the best of three uniform numbers
-    inside = {True: 0, False: 0}
-    for trial in range(60):
-        drawn = np.random.default_rng(trial).random((8, 8))
-        for by_seeds in inside:
-            low, high = bootstrap_validation(drawn, [3], resamples=200, seeds=by_seeds, seed=trial)
-            inside[by_seeds] += low[0] <= truth <= high[0]
-    assert inside[True] >= 54
-    assert 50 <= inside[False] <= 60
-
-
-def test_resampling_seeds_widens_the_interval_where_a_seed_matters():
-    random = np.random.default_rng(2)
-    ruled = np.repeat(random.random(6)[:, None], 6, axis=1) + 1e-3 * random.random((6, 6))
-    widths = [
-        np.ptp(bootstrap_validation(ruled, [1], seeds=by_seeds)) for by_seeds in (True, False)
-    ]
-    assert widths[0] > 1.8 * widths[1]  # 6 values and not 36
 
 
 def test_variance_is_that_of_a_two_way_table():
@@ -135,36 +93,34 @@ def test_best_seen_by_fewer_evaluations():
         best_seen(scores, 4, 3)
 
 
-@pytest.fixture
-def guessing():
-    """Episodes that guess: whatever is chosen is chosen by luck."""
-    random = np.random.default_rng(6)
-    predicted = random.random((6, 6, 4, 200)) < 0.5
-    label = random.integers(2, size=200).astype(np.int32)
-    return Episodes(
-        task="sst2",
-        epochs=2,
-        step=np.array([5, 10, 15, 20]),
-        score=score("sst2", label, predicted),
-        loss=np.broadcast_to(np.array([4.0, 2.0, 1.5, 1.4]), (6, 6, 4)),
-        train_loss=np.broadcast_to(np.repeat([3.0, 1.0], 10), (6, 6, 20)),
-        predicted=predicted,
-        label=label,
-    )
+def test_error_of_crossed_seeds_is_that_of_means_drawn_again():
+    random = np.random.default_rng(0)
+
+    def draw():
+        init, order = 0.3 * random.normal(size=(6, 1)), 0.2 * random.normal(size=4)
+        return init + order + 0.1 * random.normal(size=(6, 4))
+
+    truth = np.std([draw().mean() for _ in range(4000)])
+    found = np.sqrt(np.mean([crossed_error(draw()) ** 2 for _ in range(4000)]))
+    assert found == pytest.approx(truth, rel=0.05)
 
 
-def test_the_best_of_guesses_is_no_better_on_other_examples(guessing):
-    chosen = seed_variance.choose_best(guessing, [1, 4, 36], draws=200)
-    assert (np.diff(chosen.reported) > 0.005).all()
-    assert chosen.reported[-1] > 0.57
-    np.testing.assert_allclose(chosen.honest, guessing.score.mean(), atol=0.02)
+def test_guessing_is_not_learning(guessing):
+    found = learning(guessing, resamples=50)
+    assert found.score == pytest.approx(guessing.score[..., -1].mean())
+    assert not found.learnt
+    truth = guessing.label.astype(bool)
+    predicted = guessing.predicted.copy()
+    predicted[..., :100] = truth[:100]
+    better = replace(guessing, predicted=predicted, score=(predicted == truth).mean(axis=-1))
+    assert learning(better, resamples=50).learnt
+    assert found.guess == pytest.approx(max(truth.mean(), 1 - truth.mean()))
+    assert 0 < learning(better, resamples=50).example_error < 0.2
 
 
-def test_boundary(guessing):
-    found = at_boundary(guessing, 1)
-    assert np.allclose(found.logged, -2)
-    assert found.logged.shape == (36,)
-    assert np.allclose(found.validation, -0.5)
-    assert np.allclose(found.before, -2)
-    with pytest.raises(ValueError, match="epoch"):
-        at_boundary(guessing, 2)
+def test_two_humps_are_told_from_one():
+    random = np.random.default_rng(0)
+    assert p_unimodal(np.r_[random.normal(0, 1, 15), random.normal(6, 1, 15)]) < 0.05
+    many = [p_unimodal(random.normal(size=25), resamples=100) for _ in range(40)]
+    assert np.mean(np.array(many) < 0.05) < 0.15
+    assert p_unimodal([0.5] * 5) == 1.0

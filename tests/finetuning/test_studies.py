@@ -9,7 +9,8 @@ import pytest
 from esp_lib import __main__ as command
 from esp_lib.bert import ablations
 from esp_lib.finetuning import studies
-from esp_lib.finetuning.studies import SEEDS, jobs, pretraining, weights_path
+from esp_lib.finetuning.glue import GLUE
+from esp_lib.finetuning.studies import SEEDS, best_rate, jobs, weights_path
 from esp_lib.records import sweeps
 from esp_lib.records.experiment import Experiment
 from esp_lib.records.npz import as_mapping
@@ -24,9 +25,8 @@ def test_every_crossed_study_has_all_seeds_of_its_profile(profile):
         runs = [job for job in jobs(profile) if job.name == name]
         assert [job.seed for job in runs] == list(range(inits))
         assert {job.config.order_seeds for job in runs} == {orders}
-        assert {job.config.pretraining for job in runs} == {pretraining(profile)}
     names = {job.name for job in jobs(profile)}
-    kinds = [set(studies.studies(profile, kind)) for kind in ("crossed", "epochs", "sizes")]
+    kinds = [set(studies.studies(profile, kind)) for kind in studies.KINDS]
     assert set.union(*kinds) == names
     assert sum(map(len, kinds)) == len(names)
 
@@ -34,11 +34,34 @@ def test_every_crossed_study_has_all_seeds_of_its_profile(profile):
 def test_a_reader_finds_at_least_five_by_five_on_a_cpu_and_25_by_25_on_a_gpu():
     assert min(SEEDS["cpu"]) >= 5
     assert SEEDS["paper"] == (25, 25)
-    assert set(studies.studies("cpu", "crossed")) == {"sst2", "cola", "rte"}
+    names = {f"minilm-{task}" for task in GLUE}
+    assert (
+        set(studies.studies("cpu", "crossed")) == set(studies.studies("paper", "crossed")) == names
+    )
+
+
+def test_learning_rates_were_chosen_on_other_seeds_by_the_records():
+    found = studies.FINETUNING.records("cpu", studies.studies("cpu", "rates"), train="no")
+    for task, rate in studies.RATES.items():
+        tried = [found[f"minilm-{task}-rate-{one:g}"][0] for one in studies.TRIED]
+        assert best_rate(tried) == rate
+        used = [job for job in jobs("cpu") if job.name == f"minilm-{task}"]
+        assert {job.config.lr for job in used} == {rate}
+        assert not {job.seed for job in used} & {record.seed for record in tried}
+        assert {record.config["first_order"] for record in tried} == {studies.TRIED_SEED}
+        assert max(job.config.order_seeds for job in used) <= studies.TRIED_SEED
+
+
+def test_sets_of_all_sizes_get_equally_many_updates():
+    sizes = [job for job in jobs("cpu") if job.name in studies.studies("cpu", "sizes")]
+    assert {job.config.steps for job in sizes} == {studies.SIZE_STEPS}
+    points = {job.config.epochs * job.config.evaluations for job in sizes}
+    assert len(points) == 1
+    assert len({job.config.examples for job in sizes}) == len(sizes) == 3
 
 
 def test_one_and_two_epochs_differ_in_nothing_else():
-    config = {job.name: job.config for job in jobs("cpu")}
+    config = {job.name.removeprefix("minilm-"): job.config for job in jobs("cpu")}
     for suffix, schedule in (("", "constant"), ("-linear", "linear")):
         one, two = (config[f"{name}{suffix}"] for name in ("one-epoch", "two-epochs"))
         changed = {k for k in vars(one) if getattr(one, k) != getattr(two, k)}
@@ -50,8 +73,8 @@ def test_one_and_two_epochs_differ_in_nothing_else():
 def test_words_about_a_profile_name_its_numbers(profile):
     inits, orders = SEEDS[profile]
     assert f"{inits} initializations by {orders} data orders" in studies.describe(profile)
-    assert f"{pretraining(profile).model.hidden} hidden units" in studies.describe(profile)
-    assert "million parameters" in studies.differences(profile)
+    assert "million parameters" in studies.describe(profile)
+    assert "no dropout" in studies.differences(profile)
 
 
 def record(job) -> RunRecord:
@@ -111,13 +134,13 @@ def test_the_network_is_pretrained_once_and_before_the_episodes(tmp_path, traine
 
 
 def test_recorded_profiles_are_read_without_weights(tmp_path, trained):
-    with pytest.raises(FileNotFoundError, match="there is no record of rte-seed0"):
-        records("cpu", ["rte"], report=silent)
+    with pytest.raises(FileNotFoundError, match="there is no record of minilm-rte-seed0"):
+        records("cpu", ["minilm-rte"], report=silent)
     for job in jobs("cpu"):
         save(record(job), tmp_path)
-    assert len(records("cpu", report=silent)["rte"]) == SEEDS["cpu"][0]
+    assert len(records("cpu", report=silent)["minilm-rte"]) == SEEDS["cpu"][0]
     assert trained == []
-    with pytest.raises(ValueError, match=r"names must be one of .*'sst2'"):
+    with pytest.raises(ValueError, match=r"names must be one of .*'minilm-sst2'"):
         records("cpu", ["mnli"], report=silent)
 
 
@@ -136,14 +159,14 @@ def test_one_command_trains_pretraining_and_finetuning(monkeypatch, capsys):
         one = getattr(module, name)
         monkeypatch.setattr(module, name, Asked(one.jobs, one.train, label=name))
     train = ["runs", "train", "--profile", "cpu"]
-    assert command.main([*train, "rte", "baseline", "--again", "--device", "cuda"]) == 0
+    assert command.main([*train, "minilm-rte", "baseline", "--again", "--device", "cuda"]) == 0
     assert [(name, names) for name, names, _ in asked] == [
         ("PRETRAINING", ["baseline"]),
-        ("FINETUNING", ["rte"]),
+        ("FINETUNING", ["minilm-rte"]),
     ]
     assert {(how["train"], how["device"]) for *_, how in asked} == {("all", "cuda")}
     asked.clear()
-    assert command.main([*train, "sst2"]) == 0
+    assert command.main([*train, "minilm-sst2"]) == 0
     assert [name for name, *_ in asked] == ["FINETUNING"]
     asked.clear()
     assert command.main(train) == 0

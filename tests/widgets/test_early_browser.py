@@ -1,0 +1,92 @@
+"""The explorer of early scores in Chromium, and plans judged on other seeds in the other one."""
+
+import json
+
+import pytest
+from ipywidgets.embed import embed_data
+
+from esp_lib.widgets import BudgetExplorer, EarlyExplorer
+from tests.browsing import AXE, BUNDLE, PAGE, drawing, explorer, field, state, type_in, wait_for
+from tests.conftest import ROOT, require
+from tests.finetuning.episodes import tasks
+
+pytestmark = pytest.mark.browser
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+
+def make_page(made, folder):
+    """Address of a page with one explorer."""
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    data = embed_data([made], drop_defaults=False)
+    style = [
+        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
+    ]
+    path = folder / "index.html"
+    path.write_text(
+        PAGE.format(
+            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
+            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    made = EarlyExplorer(tasks(40, 10), metric={"CoLA": "Matthews correlation"})
+    return make_page(made, tmp_path_factory.mktemp("early"))
+
+
+def test_the_line_is_dragged_and_says_what_it_stops(open_page, url):
+    page = open_page(url)
+    fresh = EarlyExplorer(tasks(40, 10))
+    for settings in ({}, {"p": 3}, {"f": 1, "p": 40}, {"task": "CoLA", "f": 0.1, "p": 9}):
+        for key, value in settings.items():
+            if key == "task":
+                field(page, key, "early").locator("select").select_option(value)
+            else:
+                type_in(page, key, str(value), "early")
+            wait_for(page, "early", f"s.settings.{key} === {json.dumps(value)}")
+        fresh.set(**settings)
+        shown, found = state(page, "early"), fresh.found
+        assert shown["kept"] == found.kept.tolist()
+        values = [found.rho, found.line, found.best_kept, found.best]
+        keys = ("rho", "line", "best_kept", "best")
+        assert [shown[key] for key in keys] == pytest.approx(values)
+        dots = explorer(page, "early").locator(".esp-curves circle")
+        assert dots.count() == 40
+        status = explorer(page, "early").get_by_role("status")
+        words = "No episode is stopped" if settings.get("p") == 40 else "the one that ends best"
+        playwright_api.expect(status).to_contain_text(words)
+    before = drawing(page, "early")
+    handle = field(page, "p", "early").locator(".noUi-handle")
+    handle.focus()
+    handle.press("ArrowRight")
+    wait_for(page, "early", "s.settings.p === 10")
+    assert drawing(page, "early") != before
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_whole_in_both_widths(open_page, url, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(url, theme=theme, reduced_motion="reduce")
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+        assert [one["id"] for one in found["violations"]] == []
+
+
+def test_a_plan_is_judged_on_other_seeds_in_the_page(open_page, tmp_path):
+    other = {label: (score[:30], loss[:30]) for label, (score, loss) in tasks(60).items()}
+    made = BudgetExplorer(tasks(40), others=other, t=20, p=3, budget=9)
+    page = open_page(make_page(made, tmp_path))
+    cells = explorer(page, "budget").locator(".esp-readout tbody td").all_text_contents()
+    assert cells[5] == f"{made.held_out.expected:.4f}"
+    assert cells[7] == f"{made.held_out.full:.4f}"
+    assert state(page, "budget")["judged"] == pytest.approx(made.held_out.expected)
+    status = explorer(page, "budget").get_by_role("status")
+    playwright_api.expect(status).to_contain_text("On other seeds it finds")
