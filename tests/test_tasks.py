@@ -15,6 +15,8 @@ FILES = {
     "CoLA/dev.tsv": "gj04\t1\t\tHe left.\n",
     "RTE/train.tsv": "index\tsentence1\tsentence2\tlabel\n0\tIt rains.\tIt is wet.\tentailment\n"
     "1\tIt rains.\tIt snows.\tnot_entailment\n",
+    "MRPC/train.tsv": "\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
+    '1\t7\t8\tHe said " no .\tHe said no .\n',
     "RTE/dev.tsv": "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n",
 }
 
@@ -37,6 +39,7 @@ def test_files_are_read_as_glue_has_them(glue):
         (("It rains.", "It is wet."), 1),
         (("It rains.", "It snows."), 0),
     ]
+    assert read_rows("mrpc", "train") == [(('He said " no .', "He said no ."), 1)]
     (glue / "CoLA/dev.tsv").rename(glue / "CoLA/in_domain_dev.tsv")
     (glue / "CoLA/out_of_domain_dev.tsv").write_text("x\t0\t*\tHim left.\n")
     assert read_rows("cola", "valid") == [(("He left.",), 1), (("Him left.",), 0)]
@@ -44,7 +47,7 @@ def test_files_are_read_as_glue_has_them(glue):
 
 def test_what_is_missing_or_wrong_is_named(glue, monkeypatch):
     (glue / "sst2/dev.tsv").unlink()
-    with pytest.raises(FileNotFoundError, match=r"glue/sst2/dev.tsv in it.*holds CoLA, RTE, sst2"):
+    with pytest.raises(FileNotFoundError, match=r"sst2/dev.tsv in it.*holds CoLA, MRPC, RTE, sst2"):
         read_rows("sst2", "valid")
     (glue / "sst2/train.tsv").write_text("text\tlabel\na\t1\n")
     with pytest.raises(ValueError, match="must have a column 'sentence'"):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from esp_lib import _checks
 from esp_lib.bert.config import SCHEDULES, PretrainConfig
-from esp_lib.finetuning.glue import TASKS
+from esp_lib.finetuning.glue import GLUE, TASKS
 from esp_lib.sampling.orders import check_batch_size
 
 
@@ -45,6 +45,57 @@ class FinetuneConfig:
         _checks.real("eps", self.eps, low=0)
         _checks.real("weight_decay", self.weight_decay, low=0)
         _checks.seeds("seed", [self.seed])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one epoch."""
+        return self.examples // self.batch_size
+
+    @property
+    def steps(self) -> int:
+        """Batches in an episode."""
+        return self.epochs * self.steps_per_epoch
+
+
+@dataclass(frozen=True)
+class UpperLayersConfig:
+    """One run of a published encoder: all data orders of one initialization."""
+
+    task: str = "sst2"  # one of `glue.GLUE`
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    trained: int = 1  # layers, from the top
+    examples: int = 4096  # to train on, the first of the task's in a fixed random order
+    max_len: int = 128  # tokens of an example
+    order_seeds: int = 5  # data orders
+    epochs: int = 3
+    batch_size: int = 32
+    lr: float = 5e-4
+    schedule: str = "linear"  # warm-up, then towards zero after the last step; or "constant"
+    warm_up: float = 0.1  # share of all steps in which a linear schedule rises
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.01  # decoupled (AdamW)
+    first_order: int = 0  # their seeds are first_order, first_order + 1, ...
+    evaluations: int = 10  # an epoch
+    seed: int = 0  # of the head's first weights
+
+    def __post_init__(self) -> None:
+        _checks.choice("task", self.task, GLUE)
+        _checks.choice("schedule", self.schedule, SCHEDULES)
+        _checks.integer("trained", self.trained, low=1)
+        _checks.integer("examples", self.examples, low=1)
+        check_batch_size(self.batch_size, self.examples)
+        _checks.integer("max_len", self.max_len, low=8)
+        _checks.integer("order_seeds", self.order_seeds, low=1)
+        _checks.integer("epochs", self.epochs, low=1)
+        _checks.integer("evaluations", self.evaluations, low=1, high=self.steps_per_epoch)
+        for name in ("lr", "eps", "weight_decay"):
+            _checks.real(name, getattr(self, name), low=0)
+        _checks.real("warm_up", self.warm_up, low=0, high=1)
+        _checks.real("beta1", self.beta1, low=0, high=1, high_open=True)
+        _checks.real("beta2", self.beta2, low=0, high=1, high_open=True)
+        _checks.seeds("seed", [self.seed, self.first_order])
 
     @property
     def steps_per_epoch(self) -> int:

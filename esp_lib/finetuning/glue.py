@@ -1,10 +1,11 @@
-"""Sentences to classify: three tasks of GLUE, and one made from Python's own help.
+"""Sentences to classify: four tasks of GLUE, and one made from Python's own help.
 
 Source: Wang et al., "GLUE" (ICLR 2019); SST-2 of Socher et al. (2013), CoLA of Warstadt et al.
-(2019), RTE of Dagan et al. (2006) and after. They are read from the folder that the environment
-variable ESP_DATA names if it holds `glue/sst2/train.tsv` and so on, in the layout of GLUE's own
-archives or of CoLA's; otherwise they are downloaded by name with Hugging Face's `datasets` (an
-optional package). Text is brought into the form of WikiText, on which the network was pre-trained.
+(2019), RTE of Dagan et al. (2006) and after, MRPC of Dolan and Brockett (2005). They are read from
+the folder that the environment variable ESP_DATA names if it holds `glue/sst2/train.tsv` and so on,
+in the layout of GLUE's own archives or of CoLA's; otherwise they are downloaded by name with
+Hugging Face's `datasets` (an optional package). A network of ours reads text in the form of
+WikiText, on which it was pre-trained.
 """
 
 import csv
@@ -22,11 +23,13 @@ from esp_lib import _checks
 from esp_lib.bert.config import CorpusConfig
 from esp_lib.bert.corpus import CLS, PAD, SEP, make_corpus, make_tokenizer, marked
 
-TASKS = ("sst2", "cola", "rte", "order")
+GLUE = ("sst2", "cola", "rte", "mrpc")
+TASKS = ("sst2", "cola", "rte", "order", "mrpc")
 LABELS = {  # task -> what is asked
     "sst2": "SST-2: is the review positive?",
     "cola": "CoLA: is the sentence good English?",
     "rte": "RTE: does the second sentence follow from the first?",
+    "mrpc": "MRPC: do both sentences say the same?",
     "order": "two sentences of Python's help: in their order, or swapped?",
 }
 HUB_NAME = "nyu-mll/glue"
@@ -35,6 +38,10 @@ FILES = {  # of a split, by what they are called in GLUE's archive or in CoLA's 
     "train": (("train.tsv",), ("in_domain_train.tsv",)),
     "valid": (("dev.tsv",), ("in_domain_dev.tsv", "out_of_domain_dev.tsv")),
 }
+PAIRS = ("rte", "mrpc")  # tasks of two sentences
+COLUMNS = {  # as some files call them -> as most do
+    "content": "sentence", "#1 String": "sentence1", "#2 String": "sentence2", "Quality": "label",
+}  # fmt: skip
 ENTAILMENT = {"entailment": 1, "not_entailment": 0}
 
 Row = tuple[tuple[str, ...], int]  # one or two sentences, and the label
@@ -191,11 +198,11 @@ def _from_folder(folder: Path, name: str, split: str) -> list[Row]:
 
 def _read_tsv(path: Path, name: str) -> list[Row]:
     """A file of GLUE; CoLA's have no header and the columns source, label, mark, sentence."""
-    with path.open(encoding="utf8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         lines = [line for line in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if line]
     header = ["source", "label", "mark", "sentence"] if name == "cola" else lines.pop(0)
-    wanted = ("sentence1", "sentence2") if name == "rte" else ("sentence",)
-    names = ["sentence" if column == "content" else column for column in header]
+    wanted = ("sentence1", "sentence2") if name in PAIRS else ("sentence",)
+    names = [COLUMNS.get(column, column) for column in header]
     if missing := [column for column in (*wanted, "label") if column not in names]:
         raise ValueError(f"{path} must have a column {missing[0]!r}, its first line is {header}")
     rows = []
@@ -224,6 +231,6 @@ def _from_hub(name: str, split: str) -> list[Row]:
             f"{name} could not be downloaded ({error}): try again, or set ESP_DATA to a folder "
             f"with glue/{name}/train.tsv in it"
         ) from error
-    columns = ("sentence1", "sentence2") if name == "rte" else ("sentence",)
+    columns = ("sentence1", "sentence2") if name in PAIRS else ("sentence",)
     flip = name == "rte"  # there, 0 is entailment
     return [(tuple(row[column] for column in columns), row["label"] ^ flip) for row in rows]
