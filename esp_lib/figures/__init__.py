@@ -8,6 +8,7 @@ from esp_lib.figures.curves import (
     loss_curves,
     published_against_ours,
     signed_log,
+    span,
 )
 from esp_lib.figures.page import Shown, page_svg, show
 from esp_lib.figures.style import (
@@ -35,5 +36,5 @@ __all__ = [
     "BLUE", "COLORS", "CYCLE", "GREEN", "GREY", "GRID", "INK", "NARROW", "ORANGE", "PANEL",
     "PURPLE", "SOFT", "STYLE", "WIDE", "Shown", "band", "beta2_color", "drawable", "epoch_lines",
     "label_lines", "legend", "loss_curves", "page_svg", "panel", "published_against_ours", "show",
-    "signed_log", "wide",
+    "signed_log", "span", "wide",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib.figures.style import BLUE, CYCLE, GRID, SOFT, panel, wide
+from esp_lib.figures.style import BLUE, CYCLE, GRID, INK, SOFT, panel, wide
 from esp_lib.sawtooth.curve import Curve
 
 if TYPE_CHECKING:
@@ -179,4 +179,23 @@ def published_against_ours(
     ax.set_ylabel("z of the published value")
     reach = 1.15 * max(4.0, np.nanmax(np.abs(z), initial=0.0))
     ax.set_ylim(-reach, reach)
+    return ax
+
+
+def span(ax: "Axes", start: tuple[float, float], end: tuple[float, float], word: str) -> "Axes":
+    """An arrow with two heads between two points, and beside its middle what it measures.
+
+    Args:
+        ax: axes with the curve.
+        start: a point, in the units of the axes.
+        end: another.
+        word: stands to the right of an upright arrow, and below a level one.
+    """
+    ax.annotate("", end, start, arrowprops={"arrowstyle": "<->", "color": INK, "linewidth": 1})
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    upright = start[0] == end[0]
+    ax.annotate(
+        word, middle, (5, 0) if upright else (0, -5), textcoords="offset points", color=INK,
+        ha="left" if upright else "center", va="center" if upright else "top",
+    )  # fmt: skip
     return ax

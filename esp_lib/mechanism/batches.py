@@ -16,7 +16,7 @@ from esp_lib.quadratic.problem import QuadraticProblem
 
 __all__ = [
     "EXAMPLE", "Fit", "ProbeRecord", "Probes", "alternate", "around_own_visit", "batch_gradient",
-    "fall_at_boundary", "fit", "line", "moment", "probe", "steady_swing", "tooth",
+    "fit", "line", "moment", "probe", "steady_swing", "tooth",
     "update_similarity",
 ]  # fmt: skip
 
@@ -24,22 +24,6 @@ Array = NDArray[np.float64]
 
 
 # ------------------------------------------------------------------------- one batch among others
-
-
-def fall_at_boundary(loss: Array, steps_per_epoch: int, window: int) -> Array:
-    """How far a loss falls from the end of an epoch to the start of the next, for each run.
-
-    Args:
-        loss: (runs, steps) of two epochs.
-        steps_per_epoch: where the second one begins.
-        window: steps averaged on either side of the boundary.
-
-    Returns:
-        (runs,)
-    """
-    end, start = (slice(steps_per_epoch + at, steps_per_epoch + at + window) for at in (-window, 0))
-    before: Array = loss[:, end].mean(axis=1)
-    return before - loss[:, start].mean(axis=1)
 
 
 def around_own_visit(loss: ArrayLike) -> tuple[NDArray[np.int64], Array]:

@@ -69,6 +69,17 @@ def test_published_against_ours_draws_z():
     assert ax.get_lines()[-1].get_ydata() == pytest.approx([-2, 0])
 
 
+def test_a_span_joins_two_points_and_names_them():
+    ax = figures.panel()
+    figures.span(ax, (1, 2), (1, 5), "drop")
+    figures.span(ax, (0, 1), (1, 1), "tooth")
+    upright, drop, level, tooth = ax.texts
+    assert (upright.xy, upright.xyann) == ((1, 5), (1, 2))
+    assert (level.xy, level.xyann) == ((1, 1), (0, 1))
+    assert (drop.get_text(), drop.xy, drop.get_ha()) == ("drop", (1, 3.5), "left")
+    assert (tooth.get_text(), tooth.xy, tooth.get_va()) == ("tooth", (0.5, 1), "top")
+
+
 def test_shown_page_is_well_formed_and_says_what_it_shows(curves):
     shown = figures.show(
         figures.loss_curves(curves), figures.loss_curves(curves), name="fig-x", number="9.1",

@@ -10,7 +10,6 @@ from esp_lib.mechanism.batches import (
     Probes,
     around_own_visit,
     batch_gradient,
-    fall_at_boundary,
     probe,
     update_similarity,
 )
@@ -171,11 +170,6 @@ def test_published_numbers_are_whole():
     np.testing.assert_allclose(beta2, np.arange(101) / 100)
     assert similarity[0] < 0 < similarity[50]
     assert similarity[100] < 0
-
-
-def test_the_fall_at_a_boundary_is_between_means_on_either_side():
-    loss = np.array([[1.0, 5, 7, 2, 4, 9]])
-    assert fall_at_boundary(loss, 3, 2) == pytest.approx([3.0])
 
 
 def test_a_tooth_with_its_rate_given_is_the_tooth():
