@@ -12,7 +12,8 @@
    writes its scripts twice and throws on pages that have no live code.)
 5. Weight: MathJax only where there are formulas; `book/js/scripts/fontawesome.js` stands in for the
    theme's icon script, which its style sheet makes superfluous.
-6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways.
+6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways, and the search find
+   pages to read before the library's reference.
 7. Parts of their own: `esp_claims` gathers the claims, `esp_paper_figures` the paper's figures,
    `esp_downloads` offers what can be taken away, `esp_api` documents the library, `esp_head` says
    what a page is about.
@@ -72,6 +73,7 @@ def configure(app: Sphinx, config: Config) -> None:
     else:
         logger.info("page assets: public CDN (run `npm ci && npm run build` in frontend/)")
     config.html_static_path = [*config.html_static_path, *map(str, static)]
+    config.html_search_scorer = str(BOOK / "js" / "scripts" / "scorer.js")
     # MathJax's menu would make every formula a stop of the keyboard.
     config.mathjax3_config = {"options": {"enableMenu": False}, **(config.mathjax3_config or {})}
 

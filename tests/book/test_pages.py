@@ -52,6 +52,28 @@ def test_page_is_whole_in_both_widths(open_page, site, name, theme):
         assert found["passes"]  # there was something to look at
 
 
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["search", "genindex"])
+def test_search_and_index_fit_a_phone(open_page, site, name):
+    page = open_page(f"{site}/{name}.html")
+    page.set_viewport_size({"width": 390, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    if name == "search":
+        field = page.locator(".bd-search-container form.bd-search")
+        icon, text = (field.locator(part).bounding_box() for part in ("i, svg", "input"))
+        assert icon["x"] + icon["width"] <= text["x"] + 1
+
+
+@pytest.mark.browser
+def test_search_finds_pages_to_read_before_the_reference(open_page, site):
+    page = open_page(f"{site}/search.html?q=sawtooth")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.pathname)")
+    reference = ["/book/api/" in path for path in found]
+    assert any(reference)
+    assert reference == sorted(reference)
+
+
 def test_no_page_names_another_host_for_what_it_loads(book):
     loads = re.compile(
         r"<(?:script|img|iframe|source|video|audio|embed)\b[^>]*\ssrc=\"(?:https?:)?//"
