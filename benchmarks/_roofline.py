@@ -36,7 +36,9 @@ DATA_SHEET = {
 
 
 def step_flops(config: PretrainConfig, predictions: float) -> float:
-    """Additions and multiplications of the matrix products of one step.
+    """Additions and multiplications of the matrix products of one step, padding included.
+
+    A CPU leaves the padding out (`bert.model.Places`): its steps take fewer.
 
     Forward, 2 for each weight and row, and for each pair of tokens in attention:
     2 (N B L (4 H^2 + 2 H F) + 2 N B L^2 H + K (H^2 + H V) + B (H^2 + 2 H)). The gradients of both
@@ -67,15 +69,20 @@ def step_bytes(config: PretrainConfig, predictions: float) -> float:
     B, L, V, H, F, N = _sizes(config)
     n = count_parameters(config.model)
     m = n - (V + 2 + config.model.positions) * H
-    half = config.precision == "bfloat16"
+    half = _precision(config) == "bfloat16"
     weights = 28 * n + 4 * n + (14 if half else 8) * m
     token = 2 * (6 * H + 2 * F) + 4 * 4 * H if half else 4 * (10 * H + 2 * F)
     return weights + 5.0 * N * B * L * token + predictions * V * (42 if half else 36)
 
 
+def _precision(config: PretrainConfig) -> str:
+    """That of the run; "auto" is a GPU's."""
+    return "bfloat16" if config.precision == "auto" else config.precision
+
+
 def least_seconds(config: PretrainConfig, predictions: float, peak: Peak) -> float:
     """The roofline: the longer of the times of arithmetic and of traffic."""
-    arithmetic = step_flops(config, predictions) / peak.flops[config.precision]
+    arithmetic = step_flops(config, predictions) / peak.flops[_precision(config)]
     return max(arithmetic, step_bytes(config, predictions) / peak.bandwidth)
 
 

@@ -11,8 +11,15 @@ import pytest
 
 from esp_lib import measure
 from esp_lib.bert import ablations
-from esp_lib.bert.ablations import FACTORS, PROBED, base, jobs, make_config
-from esp_lib.bert.config import SMALL, BertConfig
+from esp_lib.bert.ablations import (
+    FACTORS,
+    PAPER_VOCABULARY,
+    PROBED,
+    base,
+    jobs,
+    make_config,
+)
+from esp_lib.bert.config import SMALL, BertConfig, CorpusConfig
 from esp_lib.bert.curves import curve
 from esp_lib.records import sweeps
 from esp_lib.records.record import PROFILES, RunRecord
@@ -53,7 +60,8 @@ def test_every_run_of_a_profile_is_possible(profile):
             assert len(config.probe_epochs) >= 2
         else:
             assert config.probe_epochs == ()
-    assert set(PROBED) <= {job.name for job in jobs(profile)}
+    here = {name for name in PROBED if profile in BY_NAME[name].profiles}
+    assert here <= {job.name for job in jobs(profile)}
 
 
 def test_seeds_and_profiles_as_planned():
@@ -108,17 +116,22 @@ def test_sizes_are_the_paper_s(name, sizes):
     model = make_config("paper", BY_NAME[name], 0).model
     assert (model.hidden, model.feed_forward, model.heads, model.blocks) == sizes
     assert model.dropout == (0.2 if name == "small" else 0.1)
-    assert (model.vocabulary, model.positions) == (30_000, 1000)
+    assert (model.vocabulary, model.positions) == (PAPER_VOCABULARY, 1000)
 
 
 def test_the_paper_s_settings():
     config = base("paper")
-    assert config.model == BertConfig()
+    assert config.model == BertConfig(vocabulary=PAPER_VOCABULARY)
+    named = make_config("paper", BY_NAME["vocabulary-30000"], 0)
+    assert named.model == BertConfig()  # as many sub-words as the paper names
+    assert named.corpus == CorpusConfig()
     assert (config.steps_per_epoch, config.epochs, config.batch_size) == (1323, 30, 32)
     assert (config.lr, config.weight_decay, config.beta1, config.beta2) == (1e-4, 1e-5, 0.9, 0.999)
     large = make_config("paper", BY_NAME["batch-large"], 0)
     assert (large.batch_size, large.validate_every, large.steps_per_epoch) == (128, 12, 330)
-    assert make_config("paper", BY_NAME["small"], 0).model == SMALL
+    assert make_config("paper", BY_NAME["small"], 0).model == replace(
+        SMALL, vocabulary=PAPER_VOCABULARY
+    )
     assert make_config("paper", BY_NAME["small-fixed"], 0).order == "fixed"
 
 
