@@ -367,7 +367,7 @@ def test_motion_is_reduced_on_request(open_page, site, motion, animation):
 def test_without_javascript_a_static_figure_stands_there(open_page, site, name):
     page = open_page(f"{site}/{name}.html", java_script_enabled=False, wait=False)
     figures = page.locator(".esp-fallback")
-    assert figures.count() == (1 if name == LANDING else len(EXPLORERS))
+    assert figures.count() == (1 if name == LANDING else len([*EXPLORERS, "network"]))
     for figure in figures.all():
         assert figure.is_visible()
         assert figure.locator("svg path").count() > 2
