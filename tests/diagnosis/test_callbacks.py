@@ -122,7 +122,7 @@ def test_keras(monkeypatch, tmp_path):
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     said: list[str] = []
     callback = SawtoothCallback(
-        probe=lambda model: float(model.evaluate(x[:8], y[:8], verbose=0)), tell=said.append
+        probe=lambda model: float(keras.ops.mean((model(x[:8]) - y[:8]) ** 2)), tell=said.append
     )
     path = tmp_path / "log.csv"
     model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0,

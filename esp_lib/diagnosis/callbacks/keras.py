@@ -19,6 +19,7 @@ class SawtoothCallback(Callback):
 
     Args:
         probe: takes the model and returns its loss on a fixed batch; it is logged after each epoch.
+            It must not call `evaluate`, which makes the mean of the loss begin anew.
         tell: takes what is said; by default it is printed.
     """
 
