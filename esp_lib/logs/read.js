@@ -13,7 +13,7 @@ import { isEvents, readEvents } from "./tensorboard.js";
 import { clean, readPattern, readText } from "./text.js";
 import { isRunFile, readRunFile } from "./wandb.js";
 
-const MAX_TEXT = 64 * 2 ** 20; // bytes
+const MAX_TEXT = 32 * 2 ** 20; // bytes
 const MAX_BINARY = 512 * 2 ** 20;
 const LARGEST_LOSS = 1e70; // a loss beyond it counts as diverged
 const MAX_STEP = 2 ** 53; // larger steps are not whole numbers in double precision

@@ -28,7 +28,7 @@ from esp_lib.logs.wandb import is_run_file, read_run_file
 
 __all__ = ["Log", "LogError", "parse_log", "read_log"]
 
-MAX_TEXT = 64 * 2**20  # bytes; reading it takes less than 1 GB of memory
+MAX_TEXT = 32 * 2**20  # bytes; reading it takes less than 1 GB of memory
 MAX_BINARY = 512 * 2**20
 CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b\0"))  # that no text has
 ODD = 0.02  # share of such characters from which a file is binary

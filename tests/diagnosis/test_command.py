@@ -99,7 +99,7 @@ def test_a_plot_does_not_overwrite_the_log(tmp_path, capsys):
         (b"1\n2\n3\n", ["--log-every", "1" + "0" * 400], "log_every must be an integer"),
         (b"1\n2\n3\n", ["--run", "0"], "run must be an integer"),
         (b"step,loss\n1," + b"9" * 9_000_000 + b"\n2," + b"9" * 9_000_000, [], None),
-        (b"x" * (70 * 2**20), [], "larger than 64 MB"),
+        (b"x" * (70 * 2**20), [], "larger than 32 MB"),
     ],
 )
 def test_odd_input_ends_in_a_line_and_soon(data, more, words):
