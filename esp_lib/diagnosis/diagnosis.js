@@ -24,7 +24,7 @@ export function diagnose(log, stepsPerEpoch = null) {
   let judged = refusal(log, length.steps);
   if (judged === null) {
     evidence = collectEvidence(log.steps, log.loss, log.learningRate, length.steps, log.interval);
-    judged = judge(evidence, length.tries);
+    judged = judge(evidence, length.tries, log.averaged);
   }
   judged.reasons.unshift(...length.reasons);
   return describeDiagnosis(log, judged, evidence, length);

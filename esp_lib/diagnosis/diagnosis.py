@@ -52,8 +52,7 @@ def diagnose(
         'sawtooth'
     """
     log = _as_log(loss, steps, epochs)
-    given = steps_per_epoch is not None
-    if given:
+    if steps_per_epoch is not None:
         steps_per_epoch = float(_checks.real("steps_per_epoch", steps_per_epoch, low=1))
         if not math.isfinite(steps_per_epoch):
             raise ValueError(f"steps_per_epoch must be finite, got {steps_per_epoch}")
@@ -78,7 +77,7 @@ def diagnose(
     judgement = _refusal(log, length)
     if judgement is None:
         evidence = collect(log.steps, log.loss, log.learning_rate, length, log.interval)
-        judgement = judge(evidence, tries)
+        judgement = judge(evidence, tries, log.averaged)
     judgement.reasons[:0] = reasons
     return _describe(log, judgement, evidence, length, source, confidence, tries)
 

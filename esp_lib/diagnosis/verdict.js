@@ -36,9 +36,10 @@ export const unable = (key, values = {}) => createJudgement().tell(key, [[key, v
  *
  * @param {object} e of `collectEvidence`
  * @param {number} searched epoch lengths that were tried, where the length was estimated
+ * @param {boolean} averaged whether a point is known to be the mean since the point before
  * @returns {{verdict, cause, confidence, headline, reasons, share}}
  */
-export function judge(e, searched) {
+export function judge(e, searched, averaged) {
   const p = correctedP(e, searched);
   const j = createJudgement();
   const { repeat, pattern, correlation } = e;
@@ -66,7 +67,7 @@ export function judge(e, searched) {
     large: e.largeDrops,
   };
   if (!(p < (e.joined === 1 ? TOOTH_LEVEL : STRICT))) return judgeNoDrop(e, p, j);
-  return judgeDrop(e, j, searched);
+  return judgeDrop(e, j, searched, averaged);
 }
 
 /** The p-value of the drop, corrected for the epoch lengths that were tried. */
@@ -110,7 +111,7 @@ function judgeNoDrop(e, p, j) {
 }
 
 /** There is a drop at the boundaries: is it there at most of them? */
-function judgeDrop(e, j, searched) {
+function judgeDrop(e, j, searched, averaged) {
   if (e.largeDrops && !(e.restPValue < TOOTH_LEVEL)) {
     const found = { verdict: "none", cause: "learning-rate steps", likely: true };
     return j.tell("learning rate likely", [["large drops", j.found]], found);
@@ -120,11 +121,11 @@ function judgeDrop(e, j, searched) {
   j.reasons.push(["drops", j.found]);
   if (e.jumps && !e.jumpsEverywhere) j.reasons.push(["jumps left out", {}]);
   if (e.apart) j.reasons.push(pointsApart(e), ["drop without", {}]);
-  return judgeClimb(e, j, searched);
+  return judgeClimb(e, j, searched, averaged);
 }
 
 /** A sawtooth climbs within the epoch, a staircase does not. */
-function judgeClimb(e, j, searched) {
+function judgeClimb(e, j, searched, averaged) {
   const { tooth, settled } = e;
   const { drop } = tooth;
   const sureness = ({ rise, riseError }) => (riseError > 0 ? rise / riseError : -Infinity);
@@ -145,9 +146,8 @@ function judgeClimb(e, j, searched) {
     const found = { verdict: "none", cause: "learning-rate steps", likely: true };
     return j.tell("learning rate everywhere", [["rate and stairs", {}]], found);
   }
-  const few = e.pointsPerEpoch < FEW_POINTS;
-  if (few) j.reasons.push(["few for stairs", {}]);
-  const found = { verdict: "staircase", cause: "staircase", likely: few };
+  if (e.pointsPerEpoch < FEW_POINTS && !averaged) return j.tell("which mean", [["few for stairs", {}]]);
+  const found = { verdict: "staircase", cause: "staircase" };
   return j.tell(everywhere(j), [["staircase", climb]], found);
 }
 

@@ -58,12 +58,14 @@ def unable(key: str, **values: float) -> Judgement:
     return Judgement([]).tell(key, (key, values))
 
 
-def judge(e: Evidence, searched: int = 1) -> Judgement:
+def judge(e: Evidence, searched: int = 1, averaged: bool = False) -> Judgement:
     """Weigh the evidence.
 
     Args:
         e: what the log shows.
         searched: epoch lengths that were tried, where the length was estimated.
+        averaged: whether a point is known to be the mean since the point before, and so is no mean
+            since the epoch began.
     """
     p = corrected(e, searched)
     j = Judgement([])
@@ -91,7 +93,7 @@ def judge(e: Evidence, searched: int = 1) -> Judgement:
     }  # fmt: skip
     if not p < (LEVEL if e.joined == 1 else STRICT):
         return _no_drop(e, p, j)
-    return _drop(e, j, searched)
+    return _drop(e, j, searched, averaged)
 
 
 def corrected(e: Evidence, searched: int) -> float:
@@ -115,8 +117,9 @@ def _no_drop(e: Evidence, p: float, j: Judgement) -> Judgement:
     """No drop is left: is there a cause for those that were seen, and could one be missed?"""
     seen = e.plain.p_value < LEVEL
     if e.undone is not None and seen:
-        forgets = "mean forgets", {}
-        return j.tell("running average", forgets, verdict="none", cause="running average")
+        return j.tell(
+            "running average", ("mean forgets", {}), verdict="none", cause="running average"
+        )
     if e.jumps and not e.jumps_everywhere and (e.jump_drop > 5 or seen):
         at_jumps = "rate jumps", {"jumps": e.jumps}
         return j.tell("learning rate", at_jumps, verdict="none", cause="learning-rate steps")
@@ -132,7 +135,7 @@ def _no_drop(e: Evidence, p: float, j: Judgement) -> Judgement:
     return j.tell("no drop", ("no drop", limits), verdict="none")
 
 
-def _drop(e: Evidence, j: Judgement, searched: int) -> Judgement:
+def _drop(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement:
     """There is a drop at the boundaries: is it there at most of them?"""
     if e.large_drops and not e.rest_p_value < LEVEL:
         return j.tell("learning rate likely", ("large drops", j.found), verdict="none",
@@ -146,10 +149,10 @@ def _drop(e: Evidence, j: Judgement, searched: int) -> Judgement:
         j.reasons.append(("jumps left out", {}))
     if e.apart:
         j.reasons += [_apart(e), ("drop without", {})]
-    return _climb(e, j, searched)
+    return _climb(e, j, searched, averaged)
 
 
-def _climb(e: Evidence, j: Judgement, searched: int) -> Judgement:
+def _climb(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement:
     """A sawtooth climbs within the epoch, a staircase does not."""
     drop, late = float(e.tooth.drop), e.settled
     best = max(e.tooth, late, key=_sureness)
@@ -170,11 +173,9 @@ def _climb(e: Evidence, j: Judgement, searched: int) -> Judgement:
     if e.jumps_everywhere:
         return j.tell("learning rate everywhere", ("rate and stairs", {}), verdict="none",
                       cause="learning-rate steps", likely=True)  # fmt: skip
-    few = e.points_per_epoch < FEW
-    if few:
-        j.reasons.append(("few for stairs", {}))
-    return j.tell(_everywhere(j), ("staircase", climb), verdict="staircase", cause="staircase",
-                  likely=few)  # fmt: skip
+    if e.points_per_epoch < FEW and not averaged:
+        return j.tell("which mean", ("few for stairs", {}))
+    return j.tell(_everywhere(j), ("staircase", climb), verdict="staircase", cause="staircase")
 
 
 def _sureness(tooth: Sawtooth) -> float:
