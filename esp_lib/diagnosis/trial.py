@@ -22,7 +22,7 @@ from esp_lib.records.store import results_folder
 
 LABELS = tuple(RIGHT)
 FIRST = 90_000  # seed: far from those of the tests, and of the runs on which limits were set
-EACH = 120  # runs of a label in the full trial
+EACH = 130  # runs of a label in the full trial
 MIN_PER_EPOCH, MIN_EPOCHS, MIN_POINTS = 12, 4, 400  # what a log needs to be sure of a tooth
 
 Mask = NDArray[np.bool_]
