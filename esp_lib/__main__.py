@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from esp_lib._checks import choice
+from esp_lib._environment import need, what_installs
 from esp_lib.bert import ablations
 from esp_lib.finetuning import studies
 from esp_lib.maps import recorded
@@ -33,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
         return int(options.run(options))
     except OSError as error:  # a file or a folder that cannot be read or written
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"error: {what_installs(error)}", file=sys.stderr)
         return 2
 
 
@@ -98,13 +102,14 @@ def _add_record(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _record(options: argparse.Namespace) -> int:
     jobs = {job.label: job for job in ablations.jobs(options.profile)}
+    folder = options.folder or results_folder()
     try:
         job = jobs[choice("label", options.label, jobs)]
-        record = ablations.train_job(job, options.device, as_it_stands=True)
+        record = ablations.train_job(job, options.device, as_it_stands=True, folder=folder)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{save(record, options.folder or results_folder())}: {record.message}")
+    print(f"{save(record, folder)}: {record.message}")
     return 0
 
 
@@ -128,6 +133,8 @@ def _train(options: argparse.Namespace) -> int:
             choice("name", name, [name for names in known for name in names])
         for one, names in zip(experiments, known, strict=True):
             asked = [name for name in names if name in options.name or not options.name]
+            if asked and one is not recorded.RECORDED_MAPS:
+                need("torch", "tokenizers", "tqdm", "filelock")  # before workers miss them
             if asked:
                 one.records(
                     options.profile,

@@ -7,6 +7,7 @@ baseline; `jobs` lists the runs and `PRETRAINING` reads their records or trains 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
@@ -196,7 +197,11 @@ def make_config(profile: str, factor: Factor, seed: int) -> PretrainConfig:
 
 
 def train_job(
-    job: Job, device: str = "cpu", progress: bool = False, as_it_stands: bool = False
+    job: Job,
+    device: str = "cpu",
+    progress: bool = False,
+    as_it_stands: bool = False,
+    folder: Path | None = None,
 ) -> RunRecord:
     """Train one run; killed, it goes on from its last epoch when it is started again.
 
@@ -209,13 +214,12 @@ def train_job(
 
     if device == "cpu":
         torch.set_num_threads(1)  # the result must not depend on the machine; runs share its cores
-    checkpoint = results_folder() / "checkpoints" / job.profile / f"{job.label}.pt"
     return pretrain(
         job.config,
         device,
         name=job.name,
         profile=job.profile,
-        checkpoint=checkpoint,
+        checkpoint=job.checkpoint(folder or results_folder()),
         as_it_stands=as_it_stands,
         progress=progress,
     )

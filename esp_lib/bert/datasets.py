@@ -77,7 +77,7 @@ def _from_hub(source: str, split: str) -> list[str]:
     except ImportError:
         raise FileNotFoundError(
             f"{source} is not on this machine: set ESP_DATA to a folder with "
-            f"{source}/wiki.{split}.tokens in it, or install `datasets` to download it"
+            f"{source}/wiki.{split}.tokens in it, or `pip install 'esp_lib[hub]'` to download it"
         ) from None
     try:
         rows = datasets.load_dataset(

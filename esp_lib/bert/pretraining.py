@@ -14,15 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from tqdm import tqdm
 
 from esp_lib._device import check_device, is_out_of_memory
-from esp_lib.bert.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from esp_lib.bert.checkpoint import save_checkpoint, save_weights
 from esp_lib.bert.config import PretrainConfig
 from esp_lib.bert.corpus import make_corpus
-from esp_lib.bert.distributed import join
+from esp_lib.bert.distributed import Processes, join
 from esp_lib.bert.recorder import Recorder
 from esp_lib.bert.trainer import Training
+from esp_lib.records.checkpoint import locked, read_state
 from esp_lib.records.record import RunRecord, config_key, made_by
 
 
@@ -45,7 +47,7 @@ def pretrain(
         name: of the record.
         profile: of the record.
         checkpoint: file that keeps the state after each epoch; if it is there, the run goes on
-            from it. Deleted at the end.
+            from it. It stays: delete it when the record is on disk, as `sweep` does.
         weights: file for the trained network, written if the run finishes: the `state_dict` of
             `model.Bert`, on the CPU.
         as_it_stands: train nothing; return the record of the epochs that the checkpoint holds,
@@ -59,15 +61,34 @@ def pretrain(
 
     Raises:
         ValueError: no such device here, a checkpoint of another run, or none to record.
+        RuntimeError: another process trains with this checkpoint.
+        FolderError: the checkpoint or the weights cannot be written, e.g. since the disk is full.
         FileNotFoundError, ConnectionError: the text cannot be read.
     """
     processes, place = join(check_device(device))
+    with locked(checkpoint if processes.first and not as_it_stands else None):
+        return _pretrain(
+            config, processes, place, name, profile, checkpoint, weights, as_it_stands, progress
+        )
+
+
+def _pretrain(
+    config: PretrainConfig,
+    processes: Processes,
+    place: torch.device,
+    name: str,
+    profile: str,
+    checkpoint: Path | None,
+    weights: Path | None,
+    as_it_stands: bool,
+    progress: bool,
+) -> RunRecord:
     corpus = make_corpus(config.corpus)
     started = time.perf_counter()
     training = Training(config, corpus, place, processes)
     recorder = Recorder(config, training)
     key = config_key({**asdict(config), "precision": training.precision, "text": corpus.sha256})
-    state = load_checkpoint(checkpoint, key) if checkpoint else None
+    state = read_state(checkpoint, key) if checkpoint else None
     if state:
         training.load_state(state["training"])
         recorder.load_state(state["recorder"])
@@ -116,8 +137,6 @@ def pretrain(
             message = f"{error}; a smaller batch_size or model needs less"
     if weights and processes.first and status == "finished":
         save_weights(weights, training.network)
-    if checkpoint and processes.first:
-        checkpoint.unlink(missing_ok=True)
     return _record(config, name, profile, recorder, made_so_far(), status, message)
 
 

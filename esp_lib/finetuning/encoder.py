@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from esp_lib._environment import what_installs
 from esp_lib.finetuning.glue import Row
 
 AT_ONCE = 64  # examples that the frozen layers read together
@@ -65,7 +66,10 @@ def load_encoder(name: str) -> Encoder:
         OSError: it is in neither place.
         ValueError: its architecture is not BERT's.
     """
-    from transformers import AutoModel, AutoTokenizer
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise ImportError(what_installs(error)) from None
 
     place = os.environ.get("ESP_MODEL") or name
     network = AutoModel.from_pretrained(place).eval().requires_grad_(False)

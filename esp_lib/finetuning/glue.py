@@ -229,7 +229,7 @@ def _from_hub(name: str, split: str) -> list[Row]:
     except ImportError:
         raise FileNotFoundError(
             f"{name} is not on this machine: set ESP_DATA to a folder with glue/{name}/train.tsv "
-            "in it, or install `datasets` to download it"
+            "in it, or `pip install 'esp_lib[hub]'` to download it"
         ) from None
     part = {"train": "train", "valid": "validation"}[split]
     try:

@@ -9,6 +9,7 @@ own and needs no download; the others fine-tune a published encoder, all-MiniLM-
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -243,13 +244,15 @@ def pretraining_job(profile: str) -> Job:
     return Job("pretrained", profile, 0, network)
 
 
-def weights_path(profile: str) -> Path:
+def weights_path(profile: str, folder: Path | None = None) -> Path:
     """Where the trained network lies; its name says which settings made it."""
     key = config_key(pretraining_job(profile).config)
-    return results_folder() / "weights" / profile / f"pretrained-{key}.pt"
+    return (folder or results_folder()) / "weights" / profile / f"pretrained-{key}.pt"
 
 
-def pretrain_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
+def pretrain_job(
+    job: Job, device: str = "cpu", progress: bool = False, folder: Path | None = None
+) -> RunRecord:
     """Pre-train the network; killed, it goes on from its last epoch when it is started again."""
     import torch
 
@@ -262,14 +265,16 @@ def pretrain_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRe
         device,
         name=job.name,
         profile=job.profile,
-        checkpoint=results_folder() / "checkpoints" / job.profile / f"{job.label}.pt",
-        weights=weights_path(job.profile),
+        checkpoint=job.checkpoint(folder or results_folder()),
+        weights=weights_path(job.profile, folder),
         progress=progress,
     )
 
 
-def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecord:
-    """Fine-tune one run; it shows no progress of its own."""
+def train_job(
+    job: Job, device: str = "cpu", progress: bool = False, folder: Path | None = None
+) -> RunRecord:
+    """Fine-tune one run, from where it was killed; it shows no progress of its own."""
     import torch
 
     from esp_lib.finetuning.training import finetune, load_weights
@@ -279,8 +284,14 @@ def train_job(job: Job, device: str = "cpu", progress: bool = False) -> RunRecor
         torch.set_num_threads(1)  # the result must not depend on the machine; runs share its cores
     if isinstance(job.config, UpperLayersConfig):
         return finetune_upper_layers(job.config, device, name=job.name, profile=job.profile)
-    weights = load_weights(weights_path(job.profile))
-    return finetune(job.config, weights, device, name=job.name, profile=job.profile)
+    return finetune(
+        job.config,
+        load_weights(weights_path(job.profile, folder)),
+        device,
+        name=job.name,
+        profile=job.profile,
+        checkpoint=job.checkpoint(folder or results_folder()),
+    )
 
 
 def pretrained_record(profile: str, folder: Path | None = None) -> RunRecord:
@@ -302,8 +313,9 @@ def pretrain_first(
         return
     folder, first = folder or results_folder(), [pretraining_job("quick")]
     if train == "all" or missing([*first, *wanted], folder):
-        again = "missing" if weights_path("quick").is_file() else "all"
-        get_records(first, pretrain_job, train=again, device=device, folder=folder, report=report)
+        again = "missing" if weights_path("quick", folder).is_file() else "all"
+        make = partial(pretrain_job, folder=folder)
+        get_records(first, make, train=again, device=device, folder=folder, report=report)
 
 
 FINETUNING = Experiment(jobs, train_job, pretrain_first)

@@ -28,7 +28,8 @@ from esp_lib.bert.config import BertConfig
 from esp_lib.bert.model import Bert
 from esp_lib.finetuning.config import EpisodesConfig, FinetuneConfig
 from esp_lib.finetuning.glue import Examples, Task, make_task
-from esp_lib.records.record import RunRecord, made_by
+from esp_lib.records.checkpoint import locked, read_state, write_state
+from esp_lib.records.record import RunRecord, config_key, made_by
 from esp_lib.sampling.orders import make_order
 
 RESOLUTION = 2.0**-14  # nats: logged losses are rounded to it, so that records stay small
@@ -149,6 +150,7 @@ def finetune(
     *,
     name: str = "run",
     profile: str = "cpu",
+    checkpoint: Path | None = None,
 ) -> RunRecord:
     """Train all episodes of a run.
 
@@ -159,6 +161,8 @@ def finetune(
             each is the same whatever others there are; on a GPU all together.
         name: of the record.
         profile: of the record.
+        checkpoint: file that keeps the episodes that have ended; if it is there, the run goes on
+            from it. It stays: delete it when the record is on disk, as `sweep` does.
 
     Returns:
         A record with the arrays
@@ -176,6 +180,8 @@ def finetune(
     Raises:
         ValueError: no such device here, too few examples, or weights of another network.
         FileNotFoundError, ConnectionError: the task cannot be read.
+        RuntimeError: another process trains with this checkpoint.
+        FolderError: the checkpoint cannot be written, e.g. since the disk is full.
     """
     place = check_device(device)
     task = make_task(config.task, config.pretraining.corpus, config.max_len)
@@ -188,7 +194,20 @@ def finetune(
     first = first_weights(config, weights)
     size = config.order_seeds if place.type == "cuda" else 1
     groups = [range(config.order_seeds)[i : i + size] for i in range(0, config.order_seeds, size)]
-    parts = [_train_together(config, first, task, list(seeds), place) for seeds in groups]
+    made = {"task": task.sha256, "weights": digest_of(weights)}
+    key = config_key({**asdict(config), **made, "together": size})
+    with locked(checkpoint):
+        state = read_state(checkpoint, key) if checkpoint else None
+        parts = (
+            [{n: v.numpy() for n, v in part.items()} for part in state["parts"]] if state else []
+        )
+        before = state["seconds"] if state else 0.0
+        for seeds in groups[len(parts) :]:
+            parts.append(_train_together(config, first, task, list(seeds), place))
+            if checkpoint:
+                done = [{n: torch.from_numpy(v) for n, v in part.items()} for part in parts]
+                seconds = before + time.perf_counter() - started
+                write_state(checkpoint, {"run": key, "seconds": seconds, "parts": done})
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     bad = ~np.isfinite(arrays["train_loss"]).all(axis=1)
     return RunRecord(
@@ -202,9 +221,8 @@ def finetune(
             "label": task.valid.label.astype(np.uint8),
         },
         made={
-            **made_by(str(place), time.perf_counter() - started),
-            "task": task.sha256,
-            "weights": digest_of(weights),
+            **made_by(str(place), before + time.perf_counter() - started),
+            **made,
         },
         status="diverged" if bad.any() else "finished",
         message=f"not finite for data orders {np.flatnonzero(bad).tolist()}" if bad.any() else "",

@@ -22,8 +22,13 @@ def jobs(profile: str) -> tuple[Job, ...]:
     return tuple(Job(name, profile, 0, config_of(name, side=128, seeds=8)) for name in MAPS)
 
 
-def train_job(job: Job, *, device: str = "cpu", progress: bool = False) -> RunRecord:
-    """Compute a map as a run record with arrays x, y, amplitude, loss and error, in float32."""
+def train_job(
+    job: Job, *, device: str = "cpu", progress: bool = False, folder: Path | None = None
+) -> RunRecord:
+    """Compute a map as a run record with arrays x, y, amplitude, loss and error, in float32.
+
+    A map has no checkpoint, so `folder` is not used.
+    """
     start = time.perf_counter()
 
     def show(done: int, cells: int) -> None:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ class Experiment:
 
     Attributes:
         jobs: all runs of a profile, in their order.
-        train: trains one of them: a function of a module, as `get_records` takes it.
+        train: trains one of them: a function of a module, as `get_records` takes it, that takes
+            `folder`, of the records, as well.
         prepare: makes what the runs start from, called before them with the jobs and with the
             options `train`, `device`, `folder` and `report` of `records`.
     """
@@ -60,7 +62,8 @@ class Experiment:
         }  # fmt: skip
         if self.prepare:
             self.prepare(wanted, **options)
-        return get_records(wanted, self.train, workers=workers, **options)
+        run = partial(self.train, folder=folder)
+        return get_records(wanted, run, workers=workers, **options)
 
     def on_disk(
         self, profile: str, names: Collection[str] | None = None, folder: Path | None = None

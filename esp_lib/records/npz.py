@@ -4,7 +4,8 @@ A zip archive, as `numpy.savez` writes it
 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): one `.npy` member for each
 array, and a member `record.json` with the format's version, all other fields of the record, and
 each array's dtype, shape and the SHA-256 of its bytes (C order, little-endian). Nothing is pickled,
-in either direction, and the same record always gives the same bytes.
+in either direction, and the same record always gives the same bytes. `archive.py` packs and checks
+the whole file.
 """
 
 import dataclasses
@@ -13,12 +14,13 @@ import io
 import json
 import math
 import re
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from esp_lib.records import archive
 
 FORMAT = "esp_lib run record"
 VERSION = 1
@@ -29,6 +31,9 @@ DTYPES = (
     "<c16",
 )  # fmt: skip
 MAX_BYTES = 2**30  # of a record, packed or unpacked: a larger one is neither written nor unpacked
+SMALL = 2**26  # bytes that any record may unpack to
+RATIO = 50  # and for each byte of its file; numbers that were measured pack by 10 at most
+MAX_HEADER = 2**20  # bytes of its header
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # no separator, no leading dot
 
 
@@ -133,16 +138,9 @@ def pack(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes
         }
     header = {"format": FORMAT, "version": VERSION, "fields": dict(fields), "arrays": described}
     members[HEADER] = f"{dump(header)}\n".encode()
-    content = io.BytesIO()
-    _check_size(sum(map(len, members.values())))
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in members.items():
-            info = zipfile.ZipInfo(name)  # dated 1980, whenever it is written
-            info.create_system = 3  # as on Unix, wherever it is written
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, data, zipfile.ZIP_DEFLATED, compresslevel=6)
-    _check_size(content.tell())
-    return content.getvalue()
+    content = archive.pack(members)
+    _check_size({name: len(data) for name, data in members.items()}, len(content))
+    return content
 
 
 def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -152,37 +150,32 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         Exception: the content is not intact; of any type, since a broken archive makes zipfile,
             zlib, json and NumPy raise what they like.
     """
-    _check_size(len(content))
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        sizes = {info.filename: info.file_size for info in archive.infolist()}
-        if len(sizes) != len(archive.infolist()):
-            raise ValueError("two members have one name")
-        _check_size(sum(sizes.values()))
-        if HEADER not in sizes:
-            raise ValueError(f"has no {HEADER}")
-        fields, described = _parse_header(json.loads(_read(archive, HEADER)))
-        listed = {f"{name}.npy" for name in described} | {HEADER}
-        if differing := listed ^ set(sizes):
-            raise ValueError(f"members and list differ: {', '.join(sorted(differing))}")
-        arrays = {
-            name: _parse_array(name, _read(archive, f"{name}.npy"), **keys)
-            for name, keys in described.items()
-        }
+    members = archive.members_of(content)
+    _check_size({name: member.size for name, member in members.items()}, len(content))
+    if HEADER not in members:
+        raise ValueError(f"has no {HEADER}")
+    text = archive.unpack(members[HEADER])
+    header = json.loads(text)
+    fields, described = _parse_header(header)
+    if f"{dump(header)}\n".encode() != text:
+        raise ValueError(f"{HEADER} is not as records have it, e.g. a key is there twice")
+    listed = {f"{name}.npy" for name in described} | {HEADER}
+    if differing := listed ^ set(members):
+        raise ValueError(f"members and list differ: {', '.join(sorted(differing))}")
+    arrays = {
+        name: _parse_array(name, archive.unpack(members[f"{name}.npy"]), **keys)
+        for name, keys in described.items()
+    }
     return fields, arrays
 
 
-def _check_size(size: int) -> None:
-    if size > MAX_BYTES:
-        raise ValueError(f"a record must have at most {MAX_BYTES} bytes, this has {size}")
-
-
-def _read(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member of an archive, of which never more is unpacked than the archive declares."""
-    info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_DEFLATED:
-        raise ValueError(f"{name} is not packed by deflate")
-    with archive.open(info) as member:
-        return member.read(info.file_size + 1)  # raises if the CRC is wrong
+def _check_size(unpacked: Mapping[str, int], packed: int) -> None:
+    """Refuse what takes much more memory than its file says."""
+    most = min(MAX_BYTES, SMALL + RATIO * packed)
+    if (size := sum(unpacked.values())) > most:
+        raise ValueError(f"a record must have at most {most} bytes unpacked, this has {size}")
+    if (size := unpacked.get(HEADER, 0)) > MAX_HEADER:
+        raise ValueError(f"{HEADER} must have at most {MAX_HEADER} bytes, this has {size}")
 
 
 def _parse_header(header: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -212,7 +205,7 @@ def _parse_array(name: str, data: bytes, dtype: str, shape: list[int], sha256: s
     found_shape, fortran, found = np.lib.format.read_array_header_1_0(member)
     if (found_shape, fortran, found.str) != (tuple(shape), False, dtype):
         raise ValueError(f"array {name} is {found.str} {found_shape}, listed as {dtype} {shape}")
-    raw = data[member.tell() :]
+    raw = memoryview(data)[member.tell() :]
     if hashlib.sha256(raw).hexdigest() != sha256:
         raise ValueError(f"array {name} has another SHA-256 than listed")
     if len(raw) != found.itemsize * math.prod(shape):

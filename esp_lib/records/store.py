@@ -1,6 +1,7 @@
 """Run records on disk: one checked file a run, written in one step, verified when it is read."""
 
 import os
+import stat
 import tempfile
 import uuid
 from collections.abc import Collection
@@ -10,6 +11,9 @@ from pathlib import Path
 from esp_lib import _checks
 from esp_lib.records import npz
 from esp_lib.records.record import PROFILES, RunRecord
+
+ROOT = Path(__file__).resolve().parents[2]
+IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()  # of this repository; else an installed package
 
 
 class DamagedRecord(ValueError):  # noqa: N818 - named after what it is
@@ -46,10 +50,31 @@ def record_path(folder: str | Path, profile: str, label: str) -> Path:
     return Path(folder) / _checks.choice("profile", profile, PROFILES) / f"{label}.npz"
 
 
+def checkpoint_path(folder: str | Path, profile: str, label: str) -> Path:
+    """Where the checkpoint of a run lies that has no record yet."""
+    return (
+        Path(folder) / "checkpoints" / _checks.choice("profile", profile, PROFILES) / f"{label}.pt"
+    )
+
+
 def results_folder() -> Path:
-    """The folder of run records: $ESP_RESULTS, by default `results/` beside this package."""
-    given = os.environ.get("ESP_RESULTS")
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "results"
+    """The folder of run records where none is named.
+
+    $ESP_RESULTS; else `results/` in a checkout of this repository; else, where `esp_lib` is
+    installed, the user's folder of data for it, see `is_of_user`.
+    """
+    if given := os.environ.get("ESP_RESULTS"):
+        return Path(given)
+    if IN_CHECKOUT:
+        return ROOT / "results"
+    from platformdirs import user_data_path
+
+    return user_data_path("esp_lib", appauthor=False) / "results"
+
+
+def is_of_user(folder: Path) -> bool:
+    """Whether a folder is the one that an installed package takes where none is named."""
+    return not (IN_CHECKOUT or os.environ.get("ESP_RESULTS")) and folder == results_folder()
 
 
 def check_folder(folder: str | Path, profiles: Collection[str]) -> None:
@@ -85,17 +110,26 @@ def save(record: RunRecord, folder: str | Path) -> Path:
     path = record_path(folder, record.profile, record.label)
     names = {field.name for field in fields(record)} - {"arrays"}
     content = npz.pack({name: getattr(record, name) for name in names}, record.arrays)
+    write(path, content)
+    return path
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file in one step, or not at all, so that it survives a power cut.
+
+    Raises:
+        FolderError: the folder cannot be made or written, or its disk is full.
+        IsADirectoryError: the file's place is taken by a folder.
+    """
     try:
         _write(path, content)
     except IsADirectoryError:
         raise
     except OSError as error:
         raise FolderError(f"{path.name} cannot be written to {path.parent}: {error}") from error
-    return path
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file in one step, or not at all, so that it survives a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp")
     try:
@@ -123,13 +157,7 @@ def load(path: str | Path) -> RunRecord:
         DamagedRecord: the file is not exactly what `save` wrote.
     """
     path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"no run record {path.name} in {path.parent}")
-    if not path.is_file():
-        raise DamagedRecord(path, "not a file")
-    if (size := path.stat().st_size) > npz.MAX_BYTES:
-        raise DamagedRecord(path, f"has {size} bytes, a record at most {npz.MAX_BYTES}")
-    content = path.read_bytes()
+    content = _read(path)
     try:
         scalars, arrays = npz.unpack(content)
         record = RunRecord(**scalars, arrays=arrays)
@@ -139,6 +167,22 @@ def load(path: str | Path) -> RunRecord:
     if path.absolute().parts[-2:] != place.parts:
         raise DamagedRecord(path, f"holds the run that belongs at {place}")
     return record
+
+
+def _read(path: Path) -> bytes:
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise DamagedRecord(path, "not a file")
+        if found.st_size > npz.MAX_BYTES:
+            raise DamagedRecord(path, f"has {found.st_size} bytes, at most {npz.MAX_BYTES} may be")
+        return path.read_bytes()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise DamagedRecord(path, "a link to what is not there") from None
+        raise FileNotFoundError(f"no run record {path.name} in {path.parent}") from None
+    except OSError as error:  # a link to itself, no permission, a disk that fails
+        raise DamagedRecord(path, f"cannot be read: {error.strerror or error}") from error
 
 
 def load_folder(folder: str | Path, profile: str | None = None) -> Records:
@@ -154,10 +198,20 @@ def load_folder(folder: str | Path, profile: str | None = None) -> Records:
     pattern = "*" if profile is None else _checks.choice("profile", profile, PROFILES)
     records: list[RunRecord] = []
     damaged: list[DamagedRecord] = []
-    for path in sorted(folder.glob(f"{pattern}/*.npz")):
+    for place in sorted(path for path in folder.iterdir() if pattern in ("*", path.name)):
+        if not (place.name in PROFILES or place.is_dir()):
+            continue
         try:
-            records.append(load(path))
-        except DamagedRecord as error:
-            damaged.append(error)
+            files = sorted(path for path in place.iterdir() if path.suffix == ".npz")
+        except OSError as error:
+            damaged.append(DamagedRecord(place, f"cannot be read: {error.strerror or error}"))
+            continue
+        for file in files:
+            try:
+                records.append(load(file))
+            except DamagedRecord as error:
+                damaged.append(error)
+            except FileNotFoundError:  # it has just been removed
+                continue
     records.sort(key=lambda record: (record.profile, record.name, record.seed))
     return Records(tuple(records), tuple(damaged))

@@ -11,37 +11,32 @@ import contextlib
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
+from esp_lib.records.checkpoint import drop_old, settle
 from esp_lib.records.npz import as_mapping
 from esp_lib.records.record import RunRecord, config_key, make_label
 from esp_lib.records.store import (
     DamagedRecord,
     FolderError,
     check_folder,
+    checkpoint_path,
+    is_of_user,
     load,
     record_path,
     results_folder,
-    save,
 )
-from esp_lib.records.workers import process_pool
+from esp_lib.records.workers import process_pool, results_of
 
 __all__ = [
-    "Job",
-    "SweepError",
-    "choose",
-    "get_records",
-    "missing",
-    "process_pool",
-    "same_config",
-    "sweep",
-]
+    "Job", "SweepError", "choose", "get_records", "missing", "process_pool", "same_config", "sweep",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -76,6 +71,10 @@ class Job:
         """Where the job's record lies in a folder of records."""
         return record_path(folder, self.profile, self.label)
 
+    def checkpoint(self, folder: str | Path) -> Path:
+        """Where the job's checkpoint lies until its record is there."""
+        return checkpoint_path(folder, self.profile, self.label)
+
 
 class SweepError(RuntimeError):
     """Some runs of a sweep failed; the records of the others are on disk.
@@ -106,8 +105,9 @@ def sweep(
     """Train the runs that are not on disk, and return all of them.
 
     A run is on disk if its intact record lies in the folder, is of a whole run and agrees with the
-    job's config; else it is replaced. Ctrl-C stops the sweep: what is saved stays, and what has not
-    started is cancelled. The same call goes on later.
+    job's config; else it is replaced. A run's checkpoint goes when its record is on disk and was
+    read back. Ctrl-C stops the sweep: what has ended is saved, and what has not started is
+    cancelled. The same call goes on later.
 
     Args:
         jobs: the runs, no two with the same profile and label.
@@ -133,25 +133,34 @@ def sweep(
     places = [_place(job) for job in jobs]
     if twice := sorted(place for place, count in Counter(places).items() if count > 1):
         raise ValueError(f"jobs must be of different profile or label, got two {', '.join(twice)}")
-    records = {} if again else _on_disk(jobs, folder, report)
+    held = _on_disk(jobs, folder, _nothing if again else report)
+    records = {} if again else dict(held)
     todo = [job for job in jobs if _place(job) not in records]
     if write:
         check_folder(folder, {job.profile for job in todo})
+        for job in jobs:
+            if record := held.get(_place(job)):
+                drop_old(record, job.path(folder), folder)
     report(f"{len(jobs)} runs: {len(records)} on disk already, {len(todo)} to train")
 
     failures: dict[str, str] = {}
+    futures: dict[Future[tuple[RunRecord, float]], Job] = {}
     start = time.perf_counter()
-    with contextlib.closing(_results(todo, train, executor)) as results:
+    try:
+        results = results_of(todo, train, executor, futures)
         for done, (job, result) in enumerate(results, start=1):
             place = _place(job)
             try:
                 record, seconds = result()
                 _check_record(record, job)
                 if write:
-                    save(record, folder)
-            except FolderError as error:  # no other record could be saved either
-                on_disk = f"{len(records)} of {len(jobs)} runs are on disk"
-                raise FolderError(f"{place}: {error}; {on_disk}, the sweep is stopped") from error
+                    settle(record, folder)
+            except FolderError as error:  # no other record could be saved either, or few
+                on_disk = len(records) + (_save_ended(futures, folder) if write else 0)
+                raise FolderError(
+                    f"{place}: {error}; {on_disk} of {len(jobs)} runs are on disk, the sweep is "
+                    "stopped"
+                ) from error
             except Exception as error:  # one failed run must not stop the others
                 failures[place] = f"{type(error).__name__}: {error}"
                 outcome = f"failed: {failures[place]}"
@@ -162,6 +171,11 @@ def sweep(
             rest = (time.perf_counter() - start) / done * left
             remaining = f"; {left} left, about {_duration(rest)}" if left else ""
             report(f"{place}: {outcome}{remaining}")
+    finally:  # also when the sweep is stopped
+        for future in futures:
+            future.cancel()
+        if write:
+            _save_ended(futures, folder)
     if failures:
         raise SweepError(failures)
     return [records[_place(job)] for job in jobs]
@@ -197,7 +211,7 @@ def get_records(
             "missing" for the others.
         device: where to train.
         workers: runs at once; 0 is one for each core, and one on a GPU.
-        folder: of the records, by default `runs.results_folder()`.
+        folder: of the records, by default `store.results_folder()`.
         report: takes a line on each run that ends.
 
     Raises:
@@ -207,6 +221,8 @@ def get_records(
     """
     _checks.choice("train", train, TRAIN)
     folder = folder or results_folder()
+    if is_of_user(folder):
+        report(f"no folder of records was named, so it is {folder}")
     if train == "no" or (train == "auto" and all(job.profile == "cpu" for job in jobs)):
         records = [_read(job, folder) for job in jobs]
     elif int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun: all processes train one run
@@ -270,6 +286,8 @@ def _on_disk(
         except FileNotFoundError:
             continue
         except DamagedRecord as error:
+            if isinstance(error.__cause__, PermissionError):  # it may be whole: leave it alone
+                raise FolderError(str(error)) from error
             report(f"{place}: to be trained again, since {error}")
             continue
         if record.status == "stopped":
@@ -281,39 +299,17 @@ def _on_disk(
     return found
 
 
-def _results(
-    todo: Sequence[Job], train: Callable[[Job], RunRecord], executor: Executor | None
-) -> Generator[tuple[Job, Callable[[], tuple[RunRecord, float]]]]:
-    """Each job when it has ended, with a function that returns its result or raises its error."""
-    if executor is None:
-        for job in todo:
-            yield job, partial(_timed, train, job)
-        return
-    futures = {_submit(executor, train, job): job for job in todo}
-    try:
-        for future in as_completed(futures):
-            yield futures.pop(future), future.result  # so that a cluster may forget the result
-    finally:  # also when the sweep is interrupted
-        for future in futures:
-            future.cancel()
-
-
-def _submit(
-    executor: Executor, train: Callable[[Job], RunRecord], job: Job
-) -> "Future[tuple[RunRecord, float]]":
-    """The job's future; a failed one if the executor takes no job any more."""
-    try:
-        return executor.submit(_timed, train, job)
-    except RuntimeError as error:  # e.g. BrokenProcessPool: a worker died
-        failed: Future[tuple[RunRecord, float]] = Future()
-        failed.set_exception(error)
-        return failed
-
-
-def _timed(train: Callable[[Job], RunRecord], job: Job) -> tuple[RunRecord, float]:
-    """A run's record, and the seconds that it took."""
-    start = time.perf_counter()
-    return train(job), time.perf_counter() - start
+def _save_ended(futures: "dict[Future[tuple[RunRecord, float]], Job]", folder: str | Path) -> int:
+    """Save the runs that have ended and were not handed out yet; how many could be saved."""
+    saved = 0
+    for future in [future for future in futures if future.done()]:
+        job = futures.pop(future)
+        with contextlib.suppress(Exception):  # cancelled, failed, or not to be saved
+            record, _ = future.result()
+            _check_record(record, job)
+            settle(record, folder)
+            saved += 1
+    return saved
 
 
 def same_config(record: RunRecord, job: Job) -> bool:

@@ -1,13 +1,20 @@
-"""Worker processes of a sweep, which end with the process that started them."""
+"""What trains the runs of a sweep: worker processes, or any executor, or this process."""
 
 import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import connection
+from typing import TypeVar
 
 from esp_lib import _checks
+
+Job = TypeVar("Job")
+Record = TypeVar("Record")
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
@@ -29,3 +36,47 @@ def _end_with_parent() -> None:
     if parent := multiprocessing.parent_process():
         connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def results_of(
+    todo: Sequence[Job],
+    train: Callable[[Job], Record],
+    executor: Executor | None,
+    futures: "dict[Future[tuple[Record, float]], Job]",
+) -> Generator[tuple[Job, Callable[[], tuple[Record, float]]]]:
+    """Each job when it has ended, with a function that returns its result or raises its error.
+
+    Args:
+        todo: the jobs.
+        train: trains one.
+        executor: what trains; None is this process, one job after the other.
+        futures: filled with the jobs that were not handed out yet.
+
+    Returns:
+        A job, and what returns its record and the seconds that it took.
+    """
+    if executor is None:
+        for job in todo:
+            yield job, partial(_timed, train, job)
+        return
+    futures.update({_submit(executor, train, job): job for job in todo})
+    for future in as_completed(futures):
+        yield futures.pop(future), future.result  # so that a cluster may forget the result
+
+
+def _submit(
+    executor: Executor, train: Callable[[Job], Record], job: Job
+) -> "Future[tuple[Record, float]]":
+    """The job's future; a failed one if the executor takes no job any more."""
+    try:
+        return executor.submit(_timed, train, job)
+    except RuntimeError as error:  # e.g. BrokenProcessPool: a worker died
+        failed: Future[tuple[Record, float]] = Future()
+        failed.set_exception(error)
+        return failed
+
+
+def _timed(train: Callable[[Job], Record], job: Job) -> tuple[Record, float]:
+    """A run's record, and the seconds that it took."""
+    start = time.perf_counter()
+    return train(job), time.perf_counter() - start

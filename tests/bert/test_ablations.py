@@ -174,7 +174,7 @@ def trained(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     labels: list[str] = []
 
-    def train_job(job: Job, device: str, progress: bool) -> RunRecord:
+    def train_job(job: Job, device: str, progress: bool, folder: Path | None) -> RunRecord:
         if device != "cpu":
             raise ValueError(f"device must be there, got {device}")
         labels.append(job.label)

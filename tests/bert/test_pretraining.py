@@ -1,5 +1,6 @@
 """Pre-training: every step against a slow twin; runs that are killed, diverge or lack memory."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from esp_lib.bert.distributed import Processes
 from esp_lib.bert.pretraining import learning_rate, pretrain
 from esp_lib.bert.recorder import RESOLUTION, probe_places
 from esp_lib.bert.trainer import Training, make_optimizer
-from esp_lib.records.store import load, save
+from esp_lib.records.store import FolderError, load, save
 from esp_lib.sampling.orders import ORDERS, make_order
 from tests.bert import twin
 from tests.bert.twin import RESUMED, TINY, VOCABULARY, random_corpus, tiny
@@ -283,7 +284,7 @@ from tests.bert.twin import RESUMED
 pretraining.make_corpus = twin.random_corpus
 torch.set_num_threads(1)
 place, number, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
-inner = {"step": Training.step, "save": torch.save}[place]
+inner = {"step": Training.step, "save": os.fsync}[place]
 calls = 0
 
 def killing(*arguments):
@@ -291,16 +292,14 @@ def killing(*arguments):
     calls += 1
     if calls == number:
         if place == "save":  # when the file is half written
-            inner(*arguments)
-            half = arguments[1].read_bytes()[:5000]
-            arguments[1].write_bytes(half)
+            os.ftruncate(*arguments, 5000)
         os.kill(os.getpid(), signal.SIGKILL)
     return inner(*arguments)
 
 if place == "step":
     Training.step = killing
 else:
-    torch.save = killing
+    os.fsync = killing
 pretraining.pretrain(RESUMED, checkpoint=path)
 """
 
@@ -318,7 +317,7 @@ def run_killed(tmp_path: Path, place: str, number: int) -> Path:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
-@pytest.mark.parametrize(("place", "number"), [("step", 31), ("save", 3)])
+@pytest.mark.parametrize(("place", "number"), [("step", 31), ("save", 5)])  # two calls a checkpoint
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path, monkeypatch, place, number):
     path = run_killed(tmp_path, place, number)
     assert path.exists()
@@ -333,7 +332,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, monkeypatch, place, number):
     monkeypatch.setattr(Training, "step", count)
     resumed = pretrain(RESUMED, checkpoint=path)
     assert steps == 24  # of 48: two epochs were kept
-    assert not path.exists()
+    assert sorted(file.name for file in path.parent.iterdir()) == [".run.pt.lock", "run.pt"]
     whole = pretrain(RESUMED)
     assert steps == 24 + 48
     assert_same(resumed, whole)
@@ -360,13 +359,28 @@ def test_an_interrupted_run_goes_on_with_every_optimizer(tmp_path, monkeypatch, 
 
 def test_a_run_that_was_killed_after_its_last_epoch_is_not_trained_again(tmp_path, monkeypatch):
     path, whole = tmp_path / "run.pt", pretrain(TINY)
-    monkeypatch.setattr(Path, "unlink", lambda self, **options: None)
     pretrain(TINY, checkpoint=path)
-    monkeypatch.undo()
-    twin.use_random_corpus(monkeypatch)
     monkeypatch.setattr(Training, "step", None)
     assert_same(pretrain(TINY, checkpoint=path), whole)
-    assert not path.exists()
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_is_named_and_the_last_one_stays(tmp_path, monkeypatch):
+    path, whole = tmp_path / "run.pt", pretrain(TINY)
+    synced = os.fsync
+    calls = []
+
+    def full(handle: int) -> None:
+        calls.append(handle)
+        if len(calls) > 2:  # the second checkpoint
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synced(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(FolderError, match=r"run.pt cannot be written to .*No space left"):
+            pretrain(TINY, checkpoint=path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".run.pt.lock", "run.pt"]
+    assert_same(pretrain(TINY, checkpoint=path), whole)
 
 
 @pytest.fixture

@@ -93,14 +93,14 @@ def trained(tmp_path, monkeypatch):
     for name in ("WORLD_SIZE", "RANK"):
         monkeypatch.delenv(name, raising=False)
 
-    def pretrain_job(job, device, progress):
+    def pretrain_job(job, device, progress, folder):
         labels.append(job.label)
         path = weights_path(job.profile)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"weights")
         return record(job)
 
-    def train_job(job, device, progress):
+    def train_job(job, device, progress, folder):
         assert weights_path(job.profile).is_file()
         labels.append(job.label)
         return record(job)

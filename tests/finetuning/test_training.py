@@ -197,3 +197,27 @@ def test_what_is_wrong_is_named(tmp_path, weights):
         load_weights(tmp_path / "bad.pt")
     save_weights(tmp_path / "good.pt", torch.nn.Linear(1, 1))
     assert set(load_weights(tmp_path / "good.pt")) == {"weight", "bias"}
+
+
+def test_a_run_that_was_killed_goes_on_with_the_next_episode(
+    tmp_path, weights, record, monkeypatch
+):
+    inner, trained = module._train_together, []
+    path = tmp_path / "order.pt"
+
+    def until_the_second(config, first, task, seeds, place):
+        trained.append(seeds)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return inner(config, first, task, seeds, place)
+
+    monkeypatch.setattr(module, "_train_together", until_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(CONFIG, weights, checkpoint=path)
+    assert path.exists()
+    again = finetune(CONFIG, weights, name="order", profile="quick", checkpoint=path)
+    assert trained[2:] == trained[1:2] + [[seed] for seed in range(2, CONFIG.order_seeds)]
+    for name, array in record.arrays.items():
+        assert again.arrays[name].tobytes() == array.tobytes(), name
+    with pytest.raises(ValueError, match="of a run with other settings"):
+        finetune(replace(CONFIG, seed=7), weights, checkpoint=path)

@@ -1,14 +1,17 @@
 """`python -m esp_lib runs`: what it prints, and its exit status."""
 
+import importlib.util
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from esp_lib.__main__ import main
+from esp_lib._environment import EXTRAS
 from esp_lib.records.store import save
 from tests.conftest import ROOT
 from tests.records.records import make_record
@@ -138,3 +141,21 @@ def test_help(capsys):
     assert main(["--help"]) == 0
     assert "picture" in (out := capsys.readouterr().out)
     assert "runs" in out
+
+
+@pytest.mark.parametrize("name", ["baseline", "order"])
+def test_train_without_torch_names_the_extra(folder, capsys, monkeypatch, name):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda package: None if package == "torch" else found(package)
+    )
+    assert main(["runs", "train", name, "--profile", "quick", "--workers", "1"]) == 2
+    said = capsys.readouterr().err
+    assert said == "error: torch is not installed: pip install 'esp_lib[bert]'\n"
+
+
+def test_every_extra_that_is_named_exists():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for package, extra in EXTRAS.items():
+        lines = extras["optional-dependencies"][extra]
+        assert any(line.startswith(package) for line in lines), (package, extra)
