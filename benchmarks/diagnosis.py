@@ -77,8 +77,8 @@ def section(trial: Trial, each: int) -> list[str]:
     lines = [
         f"## Epoch length {'given' if given else 'withheld'}", "",
         f"{each} runs of each label.", "", *confusion(trial),
-        f"Called a sawtooth: of smooth losses {share(trial.alarms, smooth)}, of everything that is "
-        f"none, a sawtooth or a staircase {share(trial.alarms, trial.nothing)}.", "",
+        f"Called a sawtooth or a staircase: of smooth losses {share(trial.alarms, smooth)}, of all "
+        f"logs that have neither {share(trial.alarms, trial.nothing)}.", "",
         "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
         "points that are measured:", "", *detection(teeth),
         f"With at least {MIN_POINTS} points, all sizes: {share(teeth.found, enough)}; teeth of 1.5 "

@@ -1,7 +1,6 @@
 // How many steps has an epoch? Estimated from the curve alone, where nothing else says it: the twin
 // of esp_lib/diagnosis/period.py, where the method is explained.
 
-import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
 import { tTail } from "../sawtooth/student_t.js";
 import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
@@ -15,6 +14,7 @@ const FINE = 16; // candidates move the last boundary by this part of an epoch
 const APART = 8; // lengths that move it by this part are told apart
 const KEPT = 3; // candidates of an octave that are measured
 const NEARLY = 0.97; // share of the surest drop at which lengths are not told apart
+const LEVEL = 5e-4; // of the corrected p-value: an order of the data may look like teeth
 const MANY = 1_000_000; // degrees of freedom: the normal distribution
 const CLEAR = 3; // variance between phases over that of noise from which the loss repeats
 const ASIDE = 0.03; // twice how far from a length, as a share of it, another may repeat better
@@ -54,7 +54,7 @@ export function findPeriod(steps, loss, interval) {
   const p = grid.epochs >= 2 ? pValueOf(toothOf(grid), usual) : 1;
   const tries = triesOf(length / width, cells);
   const pValue = Number.isFinite(p) ? Math.min(1, p * tries) : 1;
-  if (pValue >= TOOTH_LEVEL) return { steps: NaN, pValue, error: NaN, tries };
+  if (pValue >= LEVEL) return { steps: NaN, pValue, error: NaN, tries };
   return { steps: length, pValue, error: error * width, tries };
 }
 

@@ -178,14 +178,15 @@ def make_log(
     of, bar = (None if x is None else x[cut] for x in (of, bar))
 
     has_loss, has_valid = ~np.isnan(loss), ~np.isnan(valid)
-    step, known_length, more = _find_steps(step, epoch, of, bar, has_loss, table.epoch_steps)
+    found, known_length, more = _find_steps(step, epoch, of, bar, has_loss, table.epoch_steps)
     notes += more
-    if step is None:
+    if found is None:
         keep = has_loss | has_valid
         step = np.cumsum(has_loss) * float(log_every)
         notes.append(("no steps", {"every": log_every}))
         known_length = None
     else:
+        step = found
         if evaluated.any():  # an evaluation belongs to the step before it
             last = np.maximum.accumulate(np.where(np.isfinite(step), np.arange(step.size), 0))
             step = np.where(evaluated, step[last], step)
