@@ -116,7 +116,9 @@ def drop_launch_buttons_of_text(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension and its parts."""
-    parts = ("esp_claims", "esp_paper_figures", "esp_downloads", "esp_api", "esp_head")
+    parts = (
+        "esp_claims", "esp_paper_figures", "esp_downloads", "esp_api", "esp_head", "esp_policy",
+    )  # fmt: skip
     for part in parts:
         app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
