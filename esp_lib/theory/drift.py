@@ -110,6 +110,13 @@ def steps_to_eps(gradient: ArrayLike, *, beta2: ArrayLike, eps: ArrayLike) -> Ar
     beta2 = _checks.real("beta2", beta2, low=0.0, high=1.0, low_open=True, high_open=True)
     eps = _checks.real("eps", eps, low=0.0, low_open=True)
     size = _checks.real("gradient", gradient, low=0.0, low_open=True)
+    try:
+        np.broadcast_shapes(size.shape, beta2.shape, eps.shape)
+    except ValueError:
+        raise ValueError(
+            "gradient, beta2 and eps must have shapes that broadcast, "
+            f"got {size.shape}, {beta2.shape} and {eps.shape}"
+        ) from None
     return np.asarray(2 * np.log(np.sqrt(1 - beta2) * size / eps) / -np.log(beta2))
 
 

@@ -76,15 +76,20 @@ for when in ("before", "after"):
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
-def test_nothing_is_lost_wherever_the_sweep_is_killed(tmp_path):
+def killed_everywhere(folder: Path) -> dict[tuple[int, str], str]:
+    """What is there after each kill, by the number of the call and "before" or "after" it."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
+        [sys.executable, "-c", KILLED, str(folder)],
         cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
         capture_output=True, check=True, timeout=300,
     )  # fmt: skip
     lines = [line.split() for line in done.stdout.splitlines()]
-    found = {(int(n), when): there for n, when, there in lines}
+    return {(int(n), when): there for n, when, there in lines}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
+def test_nothing_is_lost_wherever_the_sweep_is_killed(tmp_path):
+    found = killed_everywhere(tmp_path)
     assert len(found) >= 8
     assert set(found.values()) == {"nothing+checkpoint", "record+checkpoint", "record"}
     last = max(n for n, _ in found)
