@@ -103,13 +103,14 @@ def fake_config():
     )  # fmt: skip
 
 
-def test_without_bundles_the_cdn_defaults_stay(extension, monkeypatch, tmp_path):
+def test_without_bundles_pages_load_exact_versions(extension, monkeypatch, tmp_path):
     config = fake_config()
     monkeypatch.setattr(extension, "VENDOR", tmp_path)
     monkeypatch.setattr(extension.has_assets, "__defaults__", (tmp_path,))
     extension.configure(None, config)
-    assert config.mathjax_path == "https://cdn/mathjax.js"
-    assert config.nb_ipywidgets_js == {"https://cdn/embed.js": {}}
+    assert re.fullmatch(r"https://.*@\d+\.\d+\.\d+/.*", config.mathjax_path)
+    assert config.mathjax_options["integrity"].startswith("sha384-")
+    assert all(options["integrity"] for options in config.nb_ipywidgets_js.values())
     assert str(tmp_path) not in config.html_static_path
 
 
