@@ -1,8 +1,7 @@
 """What the book asks of Sphinx beyond `_config.yml`, decided when a build starts.
 
 1. Page assets. `npm run build` in `frontend/` writes `book/vendor/`. If it is there, pages load
-   widgets and MathJax from the book itself; if not, from the public CDNs that MyST-NB and Sphinx
-   name by default (https://myst-nb.readthedocs.io, option `nb_ipywidgets_js`).
+   widgets and MathJax from the book itself; if not, exact versions from public CDNs (`esp_policy`).
 2. Repository buttons. `ESP_REPOSITORY_URL` (and `ESP_REPOSITORY_BRANCH`, "main" if not set) give
    the source, edit and issue buttons, and Colab and Binder on notebooks. Without it there are
    none.
@@ -25,6 +24,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from esp_policy import load_from_cdn
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
@@ -71,6 +71,7 @@ def configure(app: Sphinx, config: Config) -> None:
         config.mathjax_path = MATHJAX
         logger.info("page assets: served by the book itself")
     else:
+        load_from_cdn(config)
         logger.info("page assets: public CDN (run `npm ci && npm run build` in frontend/)")
     config.html_static_path = [*config.html_static_path, *map(str, static)]
     config.html_search_scorer = str(BOOK / "js" / "scripts" / "scorer.js")

@@ -99,6 +99,7 @@ def extension(monkeypatch):
 def fake_config():
     return SimpleNamespace(
         html_static_path=[], html_theme_options={}, html_context={}, mathjax3_config=None,
+        myst_substitutions={},
         mathjax_path="https://cdn/mathjax.js", nb_ipywidgets_js={"https://cdn/embed.js": {}},
     )  # fmt: skip
 
