@@ -73,10 +73,8 @@ def test_each_fine_tuning_of_the_cpu_profile_is_recorded_whole(job):
 def test_all_fine_tuning_starts_from_one_network_and_each_task_is_one():
     made = {job.label: load(job.path(RESULTS)).made for job in FINE_TUNED}
     assert len({one["weights"] for one in made.values()}) == 1
-    lengths = {(job.config.task, job.config.max_len) for job in FINE_TUNED}
-    assert len({one["task"] for one in made.values()}) == len(lengths)
-    network = studies.pretraining_job("cpu")
-    assert same_config(load(network.path(RESULTS)), network)
+    sets = {(j.config.task, j.config.max_len, j.config.examples) for j in FINE_TUNED}
+    assert len({one["task"] for one in made.values()}) == len(sets)
 
 
 def test_validation_losses_and_predictions_of_a_record_belong_together():
@@ -91,10 +89,16 @@ def test_first_steps_of_a_record_can_be_recomputed(monkeypatch):
     """The baseline's first losses, within what another processor may do to float32 sums."""
     import torch
 
+    from esp_lib.bert import model
     from esp_lib.bert.corpus import make_corpus
     from esp_lib.bert.distributed import join
     from esp_lib.bert.pretraining import learning_rate
     from esp_lib.bert.trainer import Training
+
+    make = model.Places.__init__  # the record was made when padding was computed, too
+    monkeypatch.setattr(
+        model.Places, "__init__", lambda self, lengths, L, packed: make(self, lengths, L, False)
+    )
 
     monkeypatch.setenv("ESP_DATA", str(Path(os.environ["ESP_SHARED"]) / "data"))
     job = CPU[0]
