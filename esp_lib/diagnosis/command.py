@@ -152,7 +152,8 @@ def _check_plot(path: Path, log: str) -> None:
 def plot(diagnosis: Diagnosis, path: Path) -> None:
     """Write the picture; ValueError if it cannot be written."""
     try:
-        figure = draw_both(diagnosis.log, diagnosis, diagnosis.headline.partition(":")[0])
+        d, title = diagnosis, diagnosis.headline.partition(":")[0]
+        figure = draw_both(d.log, d.steps_per_epoch, d.phase, d.profile, title)
     except ImportError:
         raise ValueError("--plot needs Matplotlib: pip install matplotlib") from None
     try:

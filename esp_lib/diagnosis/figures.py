@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from esp_lib.diagnosis.report import Diagnosis
-
 LINES = 60  # epochs of which each boundary is drawn
 COMPACT = (3.7, 2.0)  # inches
 
@@ -45,17 +43,17 @@ def thin(x: ArrayLike, y: ArrayLike, parts: int) -> tuple[NDArray[Any], NDArray[
     return x[keep], y[keep]
 
 
-def draw_loss(ax: "Axes", log: Log, d: "Diagnosis", last: float = math.inf) -> "Axes":
+def draw_loss(ax: "Axes", log: Log, steps_per_epoch: float, last: float = math.inf) -> "Axes":
     """The loss against epochs, or against steps where the length of an epoch is not known.
 
     Args:
         ax: axes to draw on.
         log: what was read.
-        d: its diagnosis.
+        steps_per_epoch: NaN if not known.
         last: epochs from the end that are drawn.
     """
-    known = math.isfinite(d.steps_per_epoch)
-    x = log.steps / d.steps_per_epoch if known else log.steps
+    known = math.isfinite(steps_per_epoch)
+    x = log.steps / steps_per_epoch if known else log.steps
     here = x > x[-1] - last
     start = max(0.0, x[-1] - last) if known else float(x[0])
     if known and x[-1] - start <= LINES:
@@ -79,7 +77,9 @@ def draw_tooth(ax: "Axes", phase: ArrayLike, profile: ArrayLike) -> "Axes":
     return ax
 
 
-def draw_both(log: Log, d: "Diagnosis", title: str) -> "Figure":
+def draw_both(
+    log: Log, steps_per_epoch: float, phase: ArrayLike, profile: ArrayLike, title: str
+) -> "Figure":
     """A figure of its own, for a file: the loss, and the folded tooth beside it."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -87,39 +87,40 @@ def draw_both(log: Log, d: "Diagnosis", title: str) -> "Figure":
     with mpl.rc_context(figures.STYLE):
         figure = Figure(figsize=figures.WIDE)
         left, right = figure.subplots(1, 2, width_ratios=[2, 1])
-        draw_loss(left, log, d).set_title(title)
-        draw_tooth(right, d.phase, d.profile).set_title("epochs folded, trend taken out")
+        draw_loss(left, log, steps_per_epoch).set_title(title)
+        draw_tooth(right, phase, profile).set_title("epochs folded, trend taken out")
     return figure
 
 
-def svg(d: "Diagnosis") -> str:
-    """`draw_both` of a diagnosis as SVG, for a notebook."""
+def svg(log: Log, steps_per_epoch: float, phase: ArrayLike, profile: ArrayLike) -> str:
+    """`draw_both` as SVG, for a notebook."""
     from io import StringIO
 
     out = StringIO()
-    draw_both(d.log, d, "").savefig(out, format="svg", bbox_inches="tight")
+    figure = draw_both(log, steps_per_epoch, phase, profile, "")
+    figure.savefig(out, format="svg", bbox_inches="tight")
     return out.getvalue().partition("<svg")[2].join(["<svg", ""])
 
 
-def compact(log: Log, d: "Diagnosis", title: str, last: float = 3) -> "Axes":
+def compact(log: Log, steps_per_epoch: float, title: str, last: float = 3) -> "Axes":
     """A small panel for comparing logs: the last epochs, and all of them as logged, folded.
 
     Unlike the diagnosis's own, this tooth is folded before anything in the log is undone.
 
     Args:
         log: what was read.
-        d: its diagnosis; the length of its epochs is known.
+        steps_per_epoch: as it is known.
         title: above the panel.
         last: how many epochs are drawn.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    seen = tooth_of(arrange(log.steps, log.loss, d.steps_per_epoch, log.interval))
+    seen = tooth_of(arrange(log.steps, log.loss, steps_per_epoch, log.interval))
     with mpl.rc_context(figures.STYLE):
         figure = Figure(figsize=COMPACT)
         left, right = figure.subplots(1, 2, width_ratios=[1.7, 1])
-        draw_loss(left, log, d, last).set_title(title)
+        draw_loss(left, log, steps_per_epoch, last).set_title(title)
         draw_tooth(right, seen.phase, seen.profile).set(xlabel="phase", xticks=[0, 1])
         for ax in (left, right):
             ax.locator_params(axis="y", nbins=4)

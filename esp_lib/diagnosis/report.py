@@ -164,7 +164,7 @@ def as_html(d: Diagnosis) -> str:
     """The diagnosis for Jupyter: the answer, the curve and the folded tooth, then the rest."""
     first, *rest = answer(d)
     try:
-        picture = svg(d)
+        picture = svg(d.log, d.steps_per_epoch, d.phase, d.profile)
     except ImportError:  # without Matplotlib
         picture = ""
     said = "".join(f"<p>{html.escape(line)}</p>" for line in rest)

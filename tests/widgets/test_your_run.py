@@ -122,19 +122,21 @@ def test_steps_per_epoch_are_read_or_refused(node, tmp_path):
 def test_figures_draw_what_is_there():
     log = parse_log(EXAMPLES[0].text)
     found = diagnose(log)
-    figure = draw_both(log, found, "title")
+    figure = draw_both(log, found.steps_per_epoch, found.phase, found.profile, "title")
     assert [ax.get_xlabel() for ax in figure.axes] == ["epoch", "phase of the epoch"]
     assert len(figure.axes[0].lines) == 1 + 6  # and the boundaries
     unknown = parse_log("\n".join(map(str, np.linspace(3, 2, 50))))
     empty = diagnose(unknown)
-    left, right = draw_both(unknown, empty, "").axes
+    left, right = draw_both(unknown, empty.steps_per_epoch, empty.phase, empty.profile, "").axes
     assert left.get_xlabel() == "step"
     assert right.lines[-1].get_xdata().size == 0
     run = make("staircase", 0)
-    ax = compact(as_log(run), diagnose(as_log(run), run.steps_per_epoch), "(a)")
+    ax = compact(as_log(run), run.steps_per_epoch, "(a)")
     assert ax.get_xlim() == (5, 8)
     single = parse_log("2.5\n")
-    draw_loss(draw_both(single, diagnose(single), "").axes[0], single, diagnose(single))
+    lone = diagnose(single)
+    both = draw_both(single, lone.steps_per_epoch, lone.phase, lone.profile, "")
+    draw_loss(both.axes[0], single, lone.steps_per_epoch)
 
 
 def test_the_chapter_shows_the_log_that_it_is_given(tmp_path):
