@@ -129,6 +129,12 @@ def _trial(rows: Sequence[tuple[float, ...]]) -> Trial:
     return Trial(*values)
 
 
+def share(hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> tuple[float, str]:
+    """The share of hits among some logs, as a number and in words; both (logs,)."""
+    count, total = int(hits[of].sum()), int(of.sum())
+    return count / total, f"{count} of {total} ({count / total:.1%})"
+
+
 def trial_path() -> Path:
     """Where the record of the full trial lies: beside the recorded runs."""
     return results_folder() / "diagnosis.npz"

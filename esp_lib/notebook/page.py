@@ -136,6 +136,16 @@ def short(value: float) -> str:
     return f"{value:.0e}".replace("e-0", "e-").replace("-", "\u2011")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign, e.g. "+0.12" or "−0.12"."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def share_text(share: float) -> str:
+    """A share in whole per cent; an estimate below zero is zero."""
+    return f"{100 * max(share, 0):.0f} %"
+
+
 def p_text(p: float) -> str:
     """A p-value as readers need it: "p = 0.02", "p < 1e-10" for anything smaller than that."""
     return "p < 1e-10" if p < 1e-10 else f"p = {p:.2g}"
