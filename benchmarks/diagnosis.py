@@ -2,10 +2,10 @@
 
 Run with `python -m benchmarks.diagnosis`; it prints the tables, writes them to
 `benchmarks/diagnosis.md`, and records each diagnosis in `results/diagnosis.npz`, which chapter 8
-shows. The logs are those of `esp_lib.diagnosis.synthetic.draw`: 6 to 200 points an epoch, 3 to 40
-epochs, five kinds of noise, six trends, logging intervals that need not divide the epoch, points
-that are means or single steps. Every log is diagnosed twice, with its epoch length given and with
-it withheld.
+shows. The logs are those of `esp_lib.diagnosis.trial.synthetic.draw`: 6 to 200 points an epoch, 3
+to 40 epochs, five kinds of noise, six trends, logging intervals that need not divide the epoch,
+points that are means or single steps. Every log is diagnosed twice, with its epoch length given and
+with it withheld.
 """
 
 import os
@@ -19,7 +19,7 @@ import numpy as np
 from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
 from esp_lib.diagnosis.diagnosis import diagnose
-from esp_lib.diagnosis.trial import (
+from esp_lib.diagnosis.trial.trial import (
     EACH,
     FIRST,
     LABELS,

@@ -22,8 +22,8 @@ from esp_lib._device import device_name
 from esp_lib._environment import commit, versions
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.report import as_json
-from esp_lib.diagnosis.synthetic import RIGHT, draw
-from esp_lib.diagnosis.synthetic_files import corpus, csv_text
+from esp_lib.diagnosis.trial.synthetic import RIGHT, draw
+from esp_lib.diagnosis.trial.synthetic_files import corpus, csv_text
 from esp_lib.logs.read import LogError, parse_log
 from tests.diagnosis.page_worker import close, page_answers
 from tests.logs.in_node import mangled

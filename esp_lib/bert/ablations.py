@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
-from esp_lib.bert.config import (
-    SMALL,
-    BertConfig,
-    CorpusConfig,
-    PretrainConfig,
-    count_parameters,
-)
+from esp_lib.bert.config import SMALL, BertConfig, CorpusConfig, PretrainConfig, count_parameters
 from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord
 from esp_lib.records.store import results_folder

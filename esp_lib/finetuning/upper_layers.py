@@ -25,13 +25,7 @@ from torch.nn.functional import cross_entropy
 
 from esp_lib._device import check_device
 from esp_lib.finetuning.config import UpperLayersConfig
-from esp_lib.finetuning.encoder import (
-    Encoder,
-    States,
-    SummaryLayer,
-    frozen_states,
-    load_encoder,
-)
+from esp_lib.finetuning.encoder import Encoder, States, SummaryLayer, frozen_states, load_encoder
 from esp_lib.finetuning.glue import read_rows
 from esp_lib.finetuning.training import RESOLUTION, evaluation_steps, learning_rate
 from esp_lib.records.record import RunRecord, made_by

@@ -9,9 +9,9 @@ import {
 import { rint } from "../sawtooth/sums.js";
 import { countsFromZero, gapOf, joinEpochs, keepLast, largestOf, runStarts } from "./runs.js";
 import { asLines, findDelimiter, mapNumbers, readDelimited, stripStart } from "./table.js";
-import { isEvents, readEvents } from "./tensorboard.js";
+import { isEvents, readEvents } from "./binary/tensorboard.js";
 import { clean, readPattern, readText } from "./text.js";
-import { isRunFile, readRunFile } from "./wandb.js";
+import { isRunFile, readRunFile } from "./binary/wandb.js";
 
 const MAX_TEXT = 32 * 2 ** 20; // bytes
 const MAX_BINARY = 512 * 2 ** 20;

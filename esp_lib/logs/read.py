@@ -11,20 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from esp_lib import _checks
+from esp_lib.logs.binary.tensorboard import is_events, read_events
+from esp_lib.logs.binary.wandb import is_run_file, read_run_file
 from esp_lib.logs.columns import find, role
 from esp_lib.logs.formats import LogError
-from esp_lib.logs.json_logs import (
-    is_notebook,
-    load_json,
-    printed,
-    read_document,
-    read_json_lines,
-)
+from esp_lib.logs.json_logs import is_notebook, load_json, printed, read_document, read_json_lines
 from esp_lib.logs.log import Log, make_log
 from esp_lib.logs.table import Table, as_lines, find_delimiter, read_delimited
-from esp_lib.logs.tensorboard import is_events, read_events
 from esp_lib.logs.text import clean, read_pattern, read_text
-from esp_lib.logs.wandb import is_run_file, read_run_file
 
 __all__ = ["Log", "LogError", "parse_log", "read_log"]
 

@@ -146,10 +146,7 @@ def probe(
     _checks.instance("optimizer", optimizer, Optimizer)
     _checks.instance("probes", probes, Probes)
     per_epoch = problem.num_functions // check_batch_size(batch_size, problem.num_functions)
-    from esp_lib.quadratic._probes_numba import (  # compiled; loaded when first needed
-        Slots,
-        run_probes,
-    )
+    from esp_lib.quadratic._probes_numba import Slots, run_probes
 
     last = max((*probes.epochs, *(state // per_epoch for state in probes.states)))
     epochs = last + 1 if epochs is None else _checks.integer("epochs", epochs, low=1)

@@ -4,10 +4,10 @@ The same explorer is live in Jupyter, where its values are at hand in Python, an
 page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
-from esp_lib.widgets.budget import BudgetExplorer
-from esp_lib.widgets.early import EarlyExplorer
+from esp_lib.widgets.finetuning.budget import BudgetExplorer
+from esp_lib.widgets.finetuning.early import EarlyExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
-from esp_lib.widgets.network import NetworkExplorer
+from esp_lib.widgets.network.network import NetworkExplorer
 from esp_lib.widgets.one_visit import OneVisitExplorer
 from esp_lib.widgets.packing import Recording
 from esp_lib.widgets.recorded import RecordedExplorer, recording

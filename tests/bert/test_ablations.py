@@ -11,14 +11,7 @@ import pytest
 
 from esp_lib import measure
 from esp_lib.bert import ablations
-from esp_lib.bert.ablations import (
-    FACTORS,
-    PAPER_VOCABULARY,
-    PROBED,
-    base,
-    jobs,
-    make_config,
-)
+from esp_lib.bert.ablations import FACTORS, PAPER_VOCABULARY, PROBED, base, jobs, make_config
 from esp_lib.bert.config import SMALL, BertConfig, CorpusConfig
 from esp_lib.bert.curves import curve
 from esp_lib.records import sweeps

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from esp_lib.diagnosis.callbacks.watch import PREFIX, PROBE, Watch
-from esp_lib.diagnosis.synthetic import make
+from esp_lib.diagnosis.trial.synthetic import make
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the packages
 

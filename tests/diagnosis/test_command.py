@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from esp_lib.diagnosis.command import BROKEN, EXIT, main
-from esp_lib.diagnosis.synthetic import make
+from esp_lib.diagnosis.trial.synthetic import make
 from esp_lib.diagnosis.verdict import VERDICTS
 
 COMMAND = [sys.executable, "-m", "esp_lib.diagnosis.command"]

@@ -21,9 +21,16 @@ from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import find_period
 from esp_lib.diagnosis.report import as_json, as_text
-from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make, smooth
-from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
-from esp_lib.diagnosis.trial import EACH, MIN_POINTS, load_trial, run_trial, save_trial, trial_path
+from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make, smooth
+from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
+from esp_lib.diagnosis.trial.trial import (
+    EACH,
+    MIN_POINTS,
+    load_trial,
+    run_trial,
+    save_trial,
+    trial_path,
+)
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.diagnosis.wording import WORDING, advice
 from esp_lib.logs.formats import LogError

@@ -13,8 +13,8 @@ from scipy import stats
 
 from esp_lib.diagnosis.diagnosis import Diagnosis, diagnose
 from esp_lib.diagnosis.report import as_text
-from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw, make
-from esp_lib.diagnosis.synthetic_files import corpus
+from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make
+from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.logs.log import Log
 from esp_lib.logs.read import read_log

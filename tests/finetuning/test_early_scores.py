@@ -40,7 +40,7 @@ def test_front_end_computes_as_the_library(node, tmp_path):
     looks = [[k, point, p] for k in range(3) for point in (1, 4, 10) for p in (1, 12, 40)]
     jobs = {"tasks": explorer.plot.data["tasks"], "looks": looks}
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/early.js")
+    module(tmp_path, "widgets/finetuning/early.js")
     answers = json.loads(run_node(node, "early.mjs", tmp_path, tmp_path / "jobs.json"))
     for answer, (k, point, p) in zip(answers, looks, strict=True):
         task = explorer.tasks[k]

@@ -261,7 +261,7 @@ def test_front_end_computes_as_the_library(node, tmp_path):
         budget_jobs += [[k, b] for b in ((1, 2.5, min(10, size)) if size < 625 else (3,))]
     jobs = {"tasks": data, "plans": plan_jobs, "budgets": budget_jobs, "examples": example_jobs}
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/budget.js")
+    module(tmp_path, "widgets/finetuning/budget.js")
     found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
     for score, task in zip(found["score"], own, strict=True):
         assert np.array_equal(np.reshape(score, task.loss.shape), task.score)
@@ -294,7 +294,7 @@ def test_front_end_answers_at_once(node, tmp_path):
         "examples": [],
     }
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/budget.js")
+    module(tmp_path, "widgets/finetuning/budget.js")
     found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
     assert np.median([ms for _, ms in found["plans"]]) < 50
     assert max(ms for _, ms in found["budgets"]) < 3000

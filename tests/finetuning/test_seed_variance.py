@@ -7,13 +7,7 @@ import pytest
 from scipy.stats import gaussian_kde
 
 from esp_lib.finetuning import seed_variance
-from esp_lib.finetuning.seed_variance import (
-    anova,
-    best_seen,
-    crossed_error,
-    learning,
-    p_unimodal,
-)
+from esp_lib.finetuning.seed_variance import anova, best_seen, crossed_error, learning, p_unimodal
 
 
 def test_variance_is_that_of_a_two_way_table():

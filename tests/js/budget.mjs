@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 const [folder, jobsPath] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
 const math = await load("finetuning/early_stopping");
-const { readTask: read } = await load("widgets/episodes");
+const { readTask: read } = await load("widgets/finetuning/episodes");
 const jobs = JSON.parse(readFileSync(jobsPath, "utf8"));
 const tasks = jobs.tasks.map(read);
 

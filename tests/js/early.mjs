@@ -8,7 +8,7 @@ import { pathToFileURL } from "node:url";
 const [folder, jobsPath] = process.argv.slice(2);
 const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
 const { earlyAndFinal } = await load("finetuning/early_scores");
-const { readTask } = await load("widgets/episodes");
+const { readTask } = await load("widgets/finetuning/episodes");
 const jobs = JSON.parse(readFileSync(jobsPath, "utf8"));
 const tasks = jobs.tasks.map(readTask);
 const found = jobs.looks.map(([k, point, p]) => {

@@ -1,6 +1,6 @@
 """Logs that are none, and good ones with something wrong in them."""
 
-from esp_lib.diagnosis.synthetic_files import event_record, message
+from esp_lib.diagnosis.trial.synthetic_files import event_record, message
 
 BAD = {
     "empty": (b"", "empty"),

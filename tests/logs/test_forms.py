@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib.diagnosis.synthetic_files import message, varint
+from esp_lib.diagnosis.trial.synthetic_files import message, varint
 from esp_lib.logs.read import parse_log, read_log
 from tests.logs.forms import FORMS, LOSSES, STEPS, loss, rows
 from tests.logs.in_node import compare

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from esp_lib.diagnosis.synthetic_files import corpus as write_corpus
+from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
 from esp_lib.logs.columns import rank, role
 from esp_lib.logs.read import LogError, parse_log, read_log
 from tests.logs.corpus import BAD

@@ -8,8 +8,8 @@ import time
 import numpy as np
 import pytest
 
-from esp_lib.diagnosis import synthetic
-from esp_lib.diagnosis import synthetic_files as formats
+from esp_lib.diagnosis.trial import synthetic
+from esp_lib.diagnosis.trial import synthetic_files as formats
 from tests.logs.corpus import BAD
 from tests.logs.in_node import compare, mangled
 from tests.node import module

@@ -5,16 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from esp_lib import (
-    SGD,
-    Adam,
-    AdamW,
-    NAdam,
-    QuadraticProblem,
-    RMSProp,
-    make_order,
-    simulate,
-)
+from esp_lib import SGD, Adam, AdamW, NAdam, QuadraticProblem, RMSProp, make_order, simulate
 from esp_lib.quadratic._torch import run_on_torch
 from esp_lib.sampling.orders import ORDERS
 from tests import reference

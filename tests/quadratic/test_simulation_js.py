@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from esp_lib import QuadraticProblem, make_order
-from esp_lib.widgets import (
-    sawtooth,
-)
+from esp_lib.widgets import sawtooth
 from esp_lib.widgets._assets import bundle
 from esp_lib.widgets.fields import check_settings
 from tests.node import module, run_node

@@ -13,14 +13,7 @@ import pytest
 
 from esp_lib.records import store
 from esp_lib.records.checkpoint import locked, settle
-from esp_lib.records.store import (
-    DamagedRecord,
-    FolderError,
-    load,
-    load_folder,
-    save,
-    write,
-)
+from esp_lib.records.store import DamagedRecord, FolderError, load, load_folder, save, write
 from esp_lib.records.sweeps import Job, sweep
 from tests.conftest import ROOT
 from tests.records.jobs import make_jobs, record_of, train, trained

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from esp_lib.diagnosis.diagnosis import diagnose
-from esp_lib.diagnosis.examples import example_logs
 from esp_lib.diagnosis.figures import compact, draw_both, draw_loss, thin
 from esp_lib.diagnosis.report import as_json, as_text
-from esp_lib.diagnosis.synthetic import RIGHT, as_log, make
+from esp_lib.diagnosis.trial.examples import example_logs
+from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, make
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
 from tests.conftest import ROOT

@@ -13,10 +13,10 @@ import pytest
 from ipywidgets.embed import embed_data
 
 from esp_lib.diagnosis.diagnosis import diagnose
-from esp_lib.diagnosis.examples import example_logs
 from esp_lib.diagnosis.report import as_json, as_text
-from esp_lib.diagnosis.synthetic import RIGHT
-from esp_lib.diagnosis.synthetic_files import corpus
+from esp_lib.diagnosis.trial.examples import example_logs
+from esp_lib.diagnosis.trial.synthetic import RIGHT
+from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
 from tests.browsing import AXE, BUNDLE, PAGE, explorer, state, wait_for

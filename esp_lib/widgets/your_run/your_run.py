@@ -13,7 +13,7 @@ import anywidget
 import traitlets
 
 from esp_lib import _checks
-from esp_lib.diagnosis.examples import Example, example_logs
+from esp_lib.diagnosis.trial.examples import Example, example_logs
 from esp_lib.figures import BLUE, epoch_lines, label_lines
 from esp_lib.widgets._assets import front_end, style
 from esp_lib.widgets.base import static_axes, static_page

@@ -2,7 +2,7 @@
 
 `make` builds one run by its label, `draw` one of random settings. The diagnosis is held against
 them (`benchmarks/diagnosis.py`), and chapter 8 shows them; they use nothing of it. How a run looks
-in a file is in `esp_lib/diagnosis/synthetic_files.py`.
+in a file is in `synthetic_files.py`.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis.diagnosis import diagnose
-from esp_lib.diagnosis.synthetic import RIGHT, as_log, draw
+from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.records import npz
 from esp_lib.records.store import results_folder

@@ -1,14 +1,14 @@
 // Explorer of a network that trains while it is looked at: the loss that is logged, and two that are not.
 
-import { createChart } from "./front/chart.js";
-import { colorOf } from "./front/colors.js";
-import { button } from "./front/host.js";
-import { windows } from "./front/windows.js";
-import { describe, short } from "./front/words.js";
-import { mountExplorer } from "./base.js";
-import { BATCH, EPOCHS, EVERY, EXAMPLES } from "../small_network.js";
-import { pattern } from "../sawtooth/pattern.js";
-import { measure } from "../sawtooth/measurement.js";
+import { createChart } from "../front/chart.js";
+import { colorOf } from "../front/colors.js";
+import { button } from "../front/host.js";
+import { windows } from "../front/windows.js";
+import { describe, short } from "../front/words.js";
+import { mountExplorer } from "../base.js";
+import { BATCH, EPOCHS, EVERY, EXAMPLES } from "../../small_network.js";
+import { pattern } from "../../sawtooth/pattern.js";
+import { measure } from "../../sawtooth/measurement.js";
 
 const PER_EPOCH = EXAMPLES / BATCH;
 const SKIP = 4; // epochs at the start, where the loss falls fast
@@ -23,7 +23,7 @@ function unpackText(text) {
 }
 
 function startWorker({ text, words }) {
-  const source = new Blob([sourceOf("./network_worker.js")], { type: "text/javascript" });
+  const source = new Blob([sourceOf("./worker.js")], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(source));
   worker.postMessage({ ids: unpackText(text), words });
   return worker;

@@ -3,7 +3,7 @@
 // In: {ids, words} once; {id, config} starts a run and ends the one before; {id} only ends it.
 // Out: {id, training, seen, heldOut, done} after every few steps.
 
-import { EVERY, train } from "../small_network.js";
+import { EVERY, train } from "../../small_network.js";
 
 let text = null;
 let current = null;

@@ -1,9 +1,9 @@
 // Scalars of a TensorBoard event file: the twin of tensorboard.py, which describes the format and
 // names its source.
 
-import { relevantNames } from "./columns.js";
-import { LogError, listed } from "./formats.js";
-import { makeTable } from "./table.js";
+import { relevantNames } from "../columns.js";
+import { LogError, listed } from "../formats.js";
+import { makeTable } from "../table.js";
 
 const FLOAT = 1; // types of TensorProto
 const DOUBLE = 2;

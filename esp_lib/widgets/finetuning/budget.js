@@ -1,7 +1,7 @@
 // Explorer of start many, stop early, continue some: plans for recorded fine-tuning episodes.
 //
 // The numbers are means over all draws, computed exactly (budget_math.js); the curves are those of
-// one draw. Python packs the records (esp_lib/widgets/budget.py).
+// one draw. Python packs the records (budget.py).
 
 import {
   bestPlan,
@@ -14,12 +14,12 @@ import {
   pointOf,
   until,
   wholeOf,
-} from "../finetuning/early_stopping.js";
-import { createChart, tightAxis } from "./front/chart.js";
-import { mountExplorer } from "./base.js";
-import { button } from "./front/host.js";
+} from "../../finetuning/early_stopping.js";
+import { createChart, tightAxis } from "../front/chart.js";
+import { mountExplorer } from "../base.js";
+import { button } from "../front/host.js";
 import { readTask } from "./episodes.js";
-import { rounded } from "./front/settings.js";
+import { rounded } from "../front/settings.js";
 
 const COLORS = { stopped: "var(--esp-grey)", continued: "var(--esp-blue)", best: "var(--esp-orange)" };
 const SEEDS = 2 ** 32;

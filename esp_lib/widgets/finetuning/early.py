@@ -16,8 +16,8 @@ from esp_lib import _checks
 from esp_lib.figures import BLUE, GREY, ORANGE, label_lines
 from esp_lib.finetuning.early_scores import Early, early_and_final
 from esp_lib.widgets.base import Explorer, static_axes
-from esp_lib.widgets.episodes import TaskEpisodes, check_tasks
 from esp_lib.widgets.fields import Choice, Field, Number, rounded
+from esp_lib.widgets.finetuning.episodes import TaskEpisodes, check_tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ class EarlyExplorer(Explorer):
     """
 
     name = "early"
-    script = "early"
+    script = "finetuning/early"
     caption = (
         "Final score of fine-tuning episodes against their score early in training; those left of "
         "the line are stopped. With JavaScript this figure is live."

@@ -1,9 +1,9 @@
 // Explorer of early scores against final ones: each dot an episode, and a line that stops the worst.
 
-import { earlyAndFinal } from "../finetuning/early_scores.js";
-import { pointOf } from "../finetuning/early_stopping.js";
-import { mountExplorer } from "./base.js";
-import { createChart } from "./front/chart.js";
+import { earlyAndFinal } from "../../finetuning/early_scores.js";
+import { pointOf } from "../../finetuning/early_stopping.js";
+import { mountExplorer } from "../base.js";
+import { createChart } from "../front/chart.js";
 import { readTask } from "./episodes.js";
 
 const number = (value, digits) => value.toFixed(digits).replace(/^-/, "\u2212");

@@ -7,8 +7,8 @@ them, and the chapter runs the command on one.
 from dataclasses import dataclass
 from functools import cache
 
-from esp_lib.diagnosis import synthetic_files as formats
-from esp_lib.diagnosis.synthetic import Run, make
+from esp_lib.diagnosis.trial import synthetic_files as formats
+from esp_lib.diagnosis.trial.synthetic import Run, make
 
 
 @dataclass(frozen=True, eq=False)

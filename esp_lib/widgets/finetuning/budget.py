@@ -19,8 +19,8 @@ from esp_lib.figures import BLUE, GREY, ORANGE, epoch_lines, label_lines
 from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, compare
 from esp_lib.sampling.orders import shuffles
 from esp_lib.widgets.base import Explorer, static_axes
-from esp_lib.widgets.episodes import TaskEpisodes, check_tasks
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
+from esp_lib.widgets.finetuning.episodes import TaskEpisodes, check_tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ class BudgetExplorer(Explorer):
             allowed.
     """
 
-    script = "budget"
+    script = "finetuning/budget"
     caption = (
         "Validation score of fine-tuning episodes against epochs, for one draw: some are stopped "
         "early (grey), the best of them are continued. With JavaScript this figure is live."

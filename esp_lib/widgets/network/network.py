@@ -50,7 +50,7 @@ class NetworkExplorer(Explorer):
     """
 
     name = "network"
-    script = "network"
+    script = "network/network"
     field_list = FIELDS
     defaults = DEFAULTS
     front = ("beta2", "shuffle", "fresh")

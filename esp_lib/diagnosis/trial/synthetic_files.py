@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from esp_lib.diagnosis.synthetic import Run, make
+from esp_lib.diagnosis.trial.synthetic import Run, make
 
 
 def cell(value: float) -> str:

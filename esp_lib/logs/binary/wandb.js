@@ -1,8 +1,8 @@
 // History of a Weights & Biases run file: the twin of wandb.py, which describes the format and names
 // its source.
 
-import { LogError, listed } from "./formats.js";
-import { loadJson, readDictionaries } from "./json_logs.js";
+import { LogError, listed } from "../formats.js";
+import { loadJson, readDictionaries } from "../json_logs.js";
 import { BrokenRecord, fieldsOf, isBytes } from "./tensorboard.js";
 
 const BLOCK = 32_768;

@@ -14,10 +14,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from esp_lib.logs.binary.tensorboard import fields
 from esp_lib.logs.formats import LogError, listed
 from esp_lib.logs.json_logs import read_rows
 from esp_lib.logs.table import Table
-from esp_lib.logs.tensorboard import fields
 
 BLOCK = 32_768
 HEADER = 7
