@@ -9,12 +9,10 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import connection
-from typing import TypeVar
+from typing import Any
 
 from esp_lib import _checks
-
-Job = TypeVar("Job")
-Record = TypeVar("Record")
+from esp_lib.records.record import RunRecord
 
 
 def process_pool(workers: int) -> ProcessPoolExecutor:
@@ -39,11 +37,11 @@ def _end_with_parent() -> None:
 
 
 def results_of(
-    todo: Sequence[Job],
-    train: Callable[[Job], Record],
+    todo: Sequence[Any],
+    train: Callable[[Any], RunRecord],
     executor: Executor | None,
-    futures: "dict[Future[tuple[Record, float]], Job]",
-) -> Generator[tuple[Job, Callable[[], tuple[Record, float]]]]:
+    futures: "dict[Future[tuple[RunRecord, float]], Any]",
+) -> Generator[tuple[Any, Callable[[], tuple[RunRecord, float]]]]:
     """Each job when it has ended, with a function that returns its result or raises its error.
 
     Args:
@@ -65,18 +63,18 @@ def results_of(
 
 
 def _submit(
-    executor: Executor, train: Callable[[Job], Record], job: Job
-) -> "Future[tuple[Record, float]]":
+    executor: Executor, train: Callable[[Any], RunRecord], job: Any
+) -> "Future[tuple[RunRecord, float]]":
     """The job's future; a failed one if the executor takes no job any more."""
     try:
         return executor.submit(_timed, train, job)
     except RuntimeError as error:  # e.g. BrokenProcessPool: a worker died
-        failed: Future[tuple[Record, float]] = Future()
+        failed: Future[tuple[RunRecord, float]] = Future()
         failed.set_exception(error)
         return failed
 
 
-def _timed(train: Callable[[Job], Record], job: Job) -> tuple[Record, float]:
+def _timed(train: Callable[[Any], RunRecord], job: Any) -> tuple[RunRecord, float]:
     """A run's record, and the seconds that it took."""
     start = time.perf_counter()
     return train(job), time.perf_counter() - start
