@@ -48,7 +48,8 @@ def configure(app: Sphinx, config: Config) -> None:
     config.napoleon_use_ivar = True  # fields are described once, in the list of the class
     config.napoleon_attr_annotations = False  # and their types once, in its signature
     config.napoleon_use_rtype = False
-    config.autodoc_mock_imports = ["triton"]  # not installed where the book is built
+    # not installed where the book is built
+    config.autodoc_mock_imports = ["triton", "keras", "lightning", "transformers"]
     config.add_module_names = False
     config.nitpick_ignore_regex = [*config.nitpick_ignore_regex, (r"py:.*", r"(?!esp_lib\b).*")]
 

@@ -143,7 +143,7 @@ def test_without_datasets_the_ways_out_are_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)  # importing it fails
     with pytest.raises(FileNotFoundError) as caught:
         read_lines("wikitext-2", "test")
-    for part in ("ESP_DATA", "wikitext-2/wiki.test.tokens", "install `datasets`"):
+    for part in ("ESP_DATA", "wikitext-2/wiki.test.tokens", "pip install 'esp_lib[hub]'"):
         assert part in str(caught.value)
     assert "embedded" in SOURCES
     assert read_lines("embedded", "test")

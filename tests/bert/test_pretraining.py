@@ -646,7 +646,7 @@ def test_two_processes_give_the_curve_of_one(tmp_path):
         pytest.skip("torchrun cannot open a port on this machine")
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "writers").read_text() == "000"
-    assert not (tmp_path / "run.pt").exists()
+    assert (tmp_path / "run.pt").exists()  # it goes when the record is on disk
     assert done.stderr.count("36/36") <= 1  # one progress bar
 
     alone = pretrain(tiny()).arrays

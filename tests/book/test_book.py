@@ -118,7 +118,7 @@ def test_the_quick_profile_runs_from_text_to_figure(tmp_path, monkeypatch):
     done = papermill(tmp_path, "-p", "profile", "quick", chapter="02_phenomenon")
     assert done.returncode == 0, done.stderr[-2000:]
     pages = outputs(nbformat.read(tmp_path / "out.ipynb", as_version=4), "text/html")
-    assert any('id="fig-2"' in page and "profile “quick”" in page for page in pages)
+    assert any('id="fig-reduced"' in page and "profile “quick”" in page for page in pages)
     (page,) = (page for page in pages if "data-claim" in page)
     assert claims(page)["fig2-mlm-training"][0]
     records = load_folder(tmp_path / "results")

@@ -10,6 +10,7 @@ from esp_lib import Adam, QuadraticProblem, measure, simulate
 from esp_lib.maps import grid, recorded
 from esp_lib.maps.figures import NAMES, SCALES, TICKS, draw_map, edges
 from esp_lib.maps.grid import BASE, BATCH_SIZES, MAPS, START, Axis, MapConfig, compute, config_of
+from esp_lib.records.experiment import Experiment
 from esp_lib.records.store import load
 from esp_lib.records.sweeps import Job
 from esp_lib.widgets import MapExplorer, SawtoothExplorer
@@ -151,6 +152,8 @@ def test_the_command_records_a_map_and_what_is_missing_is_computed(tmp_path, mon
 
     job = small_job()
     monkeypatch.setattr(recorded, "jobs", lambda profile: (job,))
+    experiment = Experiment(lambda profile: (job,), recorded.train_job)
+    monkeypatch.setattr(recorded, "RECORDED_MAPS", experiment)
     live, config, record = recorded.find_map("map-betas", folder=tmp_path, side=5, seeds=1)
     assert record is None
     assert live.amplitude.shape == (5, 5)
