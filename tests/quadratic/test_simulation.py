@@ -199,10 +199,10 @@ def test_compiles_where_no_cache_can_be_written(monkeypatch):
 
     from esp_lib import _jit
 
-    def njit(cache=False, **options):
+    def njit(*functions, cache=False, **options):
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
-        return original(**options)
+        return original(*functions, **options)
 
     original = numba.njit
     monkeypatch.setattr(numba, "njit", njit)

@@ -228,7 +228,7 @@ def test_a_link_opens_what_it_sets_at_its_explorer_and_holds_several(open_page, 
     playwright_api.expect(explorer(page, "why")).to_be_in_viewport()
     playwright_api.expect(field(page, "eps").locator("input")).to_be_visible()
     type_in(page, "beta2", "0.9", "why")
-    page.wait_for_function("location.hash.startsWith('#why?order=fixed&beta2=0.9')")
+    page.wait_for_function("() => location.hash.startsWith('#why?order=fixed&beta2=0.9')")
     assert "&&sawtooth?eps=1e-5" in page.url
 
 

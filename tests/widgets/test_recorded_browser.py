@@ -166,7 +166,7 @@ def test_a_link_reproduces_a_view(open_page, url):
     type_in(page, "every", "28", NAME)
     field(page, "run2", NAME).locator("input").uncheck()
     wait_for(page, NAME, "s.settings.every === 28 && !s.settings.run2")
-    page.wait_for_function("location.hash.includes('run2=off')")
+    page.wait_for_function("() => location.hash.includes('run2=off')")
     expected = drawing(page, NAME)
     other = open_page(page.url)
     wait_for(other, NAME, "s.settings.every === 28")

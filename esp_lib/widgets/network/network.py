@@ -56,7 +56,7 @@ class NetworkExplorer(Explorer):
     front = ("beta2", "shuffle", "fresh")
     caption = (
         "Losses of a small network in training: of each batch as it is logged, of a fixed part of "
-        "the training set, and of held-out examples. With JavaScript it trains as you watch."
+        "the training set, and of held-out examples. With JavaScript it trains live, as you watch."
     )
 
     def __init__(self, **settings: Any) -> None:
