@@ -17,6 +17,7 @@ from esp_lib.diagnosis.report import as_json, as_text
 from esp_lib.diagnosis.trial.examples import example_logs
 from esp_lib.diagnosis.trial.synthetic import RIGHT
 from esp_lib.diagnosis.trial.synthetic_files import corpus
+from esp_lib.diagnosis.wording import advice, section
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
 from tests.browsing import AXE, BUNDLE, PAGE, explorer, state, wait_for
@@ -339,16 +340,17 @@ def test_the_report_is_copied_as_the_command_prints_it(open_page, url):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     button(page, "Copy as text").click()
     playwright_api.expect(explorer(page, NAME).get_by_text("Copied.")).to_be_visible()
-    log = parse_log(EXAMPLES[0].text)
-    assert page.evaluate("navigator.clipboard.readText()") == as_text(diagnose(log), log)
+    log = parse_log(EXAMPLES[0].text, voice="page")
+    assert page.evaluate("navigator.clipboard.readText()") == as_text(diagnose(log), "page")
 
 
 def test_advice_links_to_the_chapters(open_page, url):
     page = open_page(url)
     links = part(page, "li a")
     found = links.evaluate_all("nodes => nodes.map((n) => [n.getAttribute('href'), n.textContent])")
-    assert ["01_introduction.html#what-to-do-about-it", "chapter 1: what to do about it"] in found
-    assert all(text.startswith("chapter ") for _, text in found)
+    told = [[link, section(link, "page")] for _, link in advice("reshuffling")]
+    assert found == told
+    assert found[0][1] == "the book, chapter 1, “what to do about it”"
 
 
 def test_many_rows_are_drawn_thin_and_whole(open_page, url):
@@ -401,11 +403,11 @@ def test_everything_has_a_name_takes_the_keyboard_and_is_said(open_page, url):
         assert one.evaluate("n => n === document.activeElement && n.tabIndex >= 0")
     assert part(page, ".esp-status").get_attribute("role") == "status"
     said = part(page, "[aria-live=polite]")
-    assert "Sawtooth" in said.inner_text()
+    assert "It is a sawtooth" in said.inner_text()
     button(page, "None").focus()
     page.keyboard.press("Enter")
     finish(page, "metrics.csv")
-    assert "No sawtooth" in said.inner_text()
+    assert "No: the loss does not drop" in said.inner_text()
 
 
 def test_without_javascript_a_static_figure_stands_there(open_page, url):
