@@ -5,7 +5,7 @@ import { LogError } from "./formats.js";
 import { MAX_COLUMNS, columnOf, countOf, makeTable, toNumber, toNumbers } from "./table.js";
 
 const MAX_VALUES = 20_000_000; // of a JSON document: bounds the memory that it takes
-const MAX_DEPTH = 900; // of a JSON document, about that of Python
+const MAX_DEPTH = 500; // of nesting
 const MAX_KEYS = 100_000; // of one dictionary
 const DEPTH = 3; // of dictionaries in which values are looked for
 
@@ -52,7 +52,7 @@ function checkShape(text) {
       at = endOfString(text, at);
     } else if (code === 0x7b || code === 0x5b) { // { [
       keys.push(code === 0x7b ? 0 : -Infinity);
-      if (keys.length > MAX_DEPTH) {
+      if (keys.length - 1 > MAX_DEPTH) {
         throw new LogError("deep");
       }
     } else if ((code === 0x7d || code === 0x5d) && keys.length > 1) { // } ]

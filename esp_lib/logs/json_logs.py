@@ -17,7 +17,10 @@ from esp_lib.logs.formats import LogError
 from esp_lib.logs.table import MAX_COLUMNS, Array, Table, column_of, to_number, to_numbers
 
 MAX_VALUES = 20_000_000  # of a JSON document: bounds the memory that it takes
+MAX_DEPTH = 500  # of nesting: Python's own limit differs from one version to the next
 DEPTH = 3  # of dictionaries in which values are looked for
+STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 CELL, ROW, TAG = re.compile("</t[dh]>"), re.compile("</tr>"), re.compile("<[^<>]*>")
 
 
@@ -25,12 +28,22 @@ def load_json(text: str) -> Any:
     """A JSON document, numbers as floats; LogError if it is none, too deep or too large."""
     if text.count(",") + text.count("{") + text.count("[") > MAX_VALUES:
         raise LogError("many values", most=MAX_VALUES)
+    check_depth(text)
     try:
         return json.loads(text, parse_int=float)
-    except RecursionError:
-        raise LogError("deep") from None
     except ValueError as error:
         raise LogError("cut off", why=error) from None
+
+
+def check_depth(text: str) -> None:
+    """LogError if brackets of a JSON text are nested too deeply."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    bare = STRING.sub("", text).encode("utf-8", "replace")
+    brackets = np.frombuffer(bare.translate(None, NO_BRACKETS), np.uint8)
+    depth = np.cumsum(np.where(np.isin(brackets, list(b"[{")), 1, -1))
+    if (depth - np.minimum.accumulate(np.minimum(depth, 0))).max(initial=0) > MAX_DEPTH:
+        raise LogError("deep")
 
 
 def is_notebook(data: Any) -> bool:
@@ -97,8 +110,9 @@ def read_json_lines(lines: list[str], wanted: Iterable[str]) -> Table:
     decode = json.JSONDecoder(parse_int=float).decode
     for line in lines:
         try:
+            check_depth(line)
             row = decode(line)
-        except (ValueError, RecursionError):
+        except ValueError:
             row = None
         if isinstance(row, dict):
             rows.append(row)
