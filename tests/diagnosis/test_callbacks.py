@@ -32,6 +32,17 @@ def test_the_watch_says_from_the_third_epoch_on_what_is_seen():
     assert watch.point(1, 9.0, None) == {}  # a step that is over
 
 
+def test_the_watch_lets_a_run_go_on_that_has_diverged():
+    said: list[str] = []
+    watch = Watch(probe=lambda model: float("nan"), tell=said.append)
+    for step in range(1, 121):
+        watch.point(step, float("nan"), None)
+        if step % 30 == 0:
+            assert watch.end_of_epoch(step // 30, 30) == {}
+    assert len(said) == 2
+    assert said[0].startswith("After epoch 3. Cannot tell: ")
+
+
 def data():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(SAMPLES, 6)).astype("float32")
@@ -121,14 +132,19 @@ def test_keras(monkeypatch, tmp_path):
     model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(0.01), loss="mse")
     said: list[str] = []
-    callback = SawtoothCallback(
-        probe=lambda model: float(keras.ops.mean((model(x[:8]) - y[:8]) ** 2)), tell=said.append
-    )
+
+    def probe(model):
+        found = model(x[:8], training=False)
+        return float(keras.ops.mean(keras.losses.mean_squared_error(y[:8], found)))
+
+    callback = SawtoothCallback(probe, said.append)
     path = tmp_path / "log.csv"
     model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0,
               callbacks=[callback, keras.callbacks.CSVLogger(path)])  # fmt: skip
     assert len(callback.watch.losses) == EPOCHS * STEPS
     assert len(said) == EPOCHS - 2
+    header = path.read_text().splitlines()[0]
+    assert {"loss", PROBE, PREFIX + "p_value"} <= set(header.split(","))
     means = np.array(callback.watch.losses).reshape(EPOCHS, STEPS).mean(axis=1)
     assert means == pytest.approx(model.history.history["loss"], rel=1e-3)
     assert json.dumps(callback.watch.diagnosis.headline)

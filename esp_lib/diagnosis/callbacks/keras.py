@@ -6,12 +6,13 @@ Keras hands over the mean of the loss since the epoch began; here it is taken ap
 each step. Source of the events: `callbacks/callback.py` of github.com/keras-team/keras.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from keras.callbacks import Callback
 
-from esp_lib.diagnosis.callbacks.watch import Watch
+from esp_lib.diagnosis.callbacks.watch import NAMES, PROBE, Watch
 
 
 class SawtoothCallback(Callback):
@@ -28,24 +29,24 @@ class SawtoothCallback(Callback):
     ) -> None:
         super().__init__()
         self.watch = Watch(probe, tell)
-        self.step = 0
+        self.step = self.begun = self.done = 0  # steps, before this epoch, and in it
         self.sum = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """The mean begins anew."""
-        self.sum = 0.0
+        self.begun, self.done, self.sum = self.step, 0, 0.0
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """A step is over."""
-        self.step += 1
+        """A step is over, or several (`steps_per_execution`)."""
         total = (batch + 1) * float((logs or {})["loss"])
-        self.watch.point(self.step, total - self.sum, self.model)
-        self.sum = total
+        self.step = self.begun + batch + 1
+        self.watch.point(self.step, (total - self.sum) / (batch + 1 - self.done), self.model)
+        self.done, self.sum = batch + 1, total
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """An epoch is over; what is added to `logs` reaches the loggers that come later."""
         values = self.watch.end_of_epoch(epoch + 1, self.step / (epoch + 1))
-        if logs is not None:
-            logs.update(values)
+        if logs is not None:  # a CSVLogger writes only what it saw after the first epoch
+            logs.update(dict.fromkeys(NAMES, math.nan) | values)
             if self.watch.probed:
-                logs["epochal_sawtooth/probe_loss"] = self.watch.probed[-1]
+                logs[PROBE] = self.watch.probed[-1]

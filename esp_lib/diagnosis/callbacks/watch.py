@@ -10,12 +10,16 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from esp_lib.diagnosis.diagnosis import Diagnosis, diagnose
 from esp_lib.diagnosis.report import answer
+from esp_lib.logs.formats import LogError
 
 FIRST = 3  # epochs after which something is said
 PREFIX = "epochal_sawtooth/"  # of the names in the logger
 PROBE = PREFIX + "probe_loss"
+NAMES = tuple(PREFIX + name for name in ("drop", "climb", "p_value"))
 
 
 class Watch:
@@ -55,12 +59,16 @@ class Watch:
         """
         if epoch < FIRST or len(self.losses) < 2:
             return {}
-        found = diagnose(self.losses, steps_per_epoch, steps=self.steps)
+        try:
+            found = diagnose(self.losses, steps_per_epoch, steps=self.steps)
+        except LogError as error:  # training goes on
+            self.tell(f"After epoch {epoch}. Cannot tell: {error}.")
+            return {}
         self.diagnosis = found
         lines = [f"After epoch {epoch}. {line}" if i == 0 else line
                  for i, line in enumerate(answer(found))]  # fmt: skip
         values = {"drop": found.drop, "climb": found.climb, "p_value": found.p_value}
-        if self.probed:
+        if np.isfinite(self.probed).any():
             still = diagnose(self.probed, steps_per_epoch, steps=self.steps)
             values["probe_drop"] = still.drop
             if math.isfinite(still.drop):
