@@ -24,12 +24,12 @@ from sphinx.util.docutils import SphinxDirective
 
 from esp_lib.notebook.ledger import Figure, Ledger, book_fingerprint, read_notebook
 
-STATES = {
+STATES = {  # what is said of their number
     "holds": "hold",
-    "refuted": "are known to be refuted",
-    "not reproduced": "are not reproduced at our size",
-    "not testable": "cannot be tested here",
-    "fails": "fail",
+    "refuted": "refuted",
+    "not reproduced": "not reproduced at our size",
+    "not testable": "not testable here",
+    "fails": "failed",
 }
 PARTS = {  # anchor -> heading
     "what-does-not-hold": "What does not hold",
