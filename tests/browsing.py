@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from ipywidgets.embed import embed_data
+
 ROOT = Path(__file__).resolve().parents[1]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 BUNDLE = ROOT / "book/vendor/esp-vendor/widgets.js"
@@ -15,6 +17,23 @@ body {{ margin: 1rem; background: var(--esp-paper); font-family: sans-serif }}</
 <script defer src="{bundle}"></script></head><body><article><div class="cell_output">{figure}
 <script type="application/vnd.jupyter.widget-view+json">{view}</script></div></article>
 <script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
+
+
+def make_page(made, folder):
+    """Address of a page with one explorer, written to `folder`."""
+    data = embed_data([made], drop_defaults=False)
+    style = [
+        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
+    ]
+    path = folder / "index.html"
+    path.write_text(
+        PAGE.format(
+            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
+            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    return path.as_uri()
 
 
 def wait_for_explorers(page):

@@ -35,13 +35,13 @@ function startPool(most) {
   return { run };
 }
 
-/** Loss of each step, and the mean staleness of each step's batch, for complete settings. */
+/** Loss of each step, the sum of its batch's b, and its mean staleness, for complete settings. */
 async function run(settings, outOfSight) {
   const workers = outOfSight ? (aside ??= startPool(1)) : (pool ??= startPool(4));
   const parts = await workers.run(settings);
   const { floor, staleness } = parts[0];
   const loss = meanLoss(floor, settings.batch_size, parts.map((part) => part.sums));
-  return { loss, staleness };
+  return { loss, floor, staleness };
 }
 
 /** A queue of one: the latest request wins; runs out of sight have a worker of their own. */

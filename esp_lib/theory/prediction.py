@@ -128,12 +128,7 @@ def predict(
     rules = [_rule(setting, steps, bias_correction) for setting in optimizer.settings()]
     observe = {"reshuffle": WITHHELD, "replacement": ALWAYS}.get(order, AT_VISITS)
     most = points * (4 if observe == AT_VISITS else 1)  # a visit tells the loss of one step only
-    classes = [
-        draw_visits(
-            order, k, epochs, epoch_steps, max(LEAST_POINTS, most >> max(0, k - 1) // 2), scramble
-        )
-        for k in sizes
-    ]
+    classes = draw_classes(order, sizes, epochs, epoch_steps, most, scramble)
 
     def excess(task: tuple[TwoMoment, Visits]) -> Array:
         rule, visits = task
@@ -247,6 +242,18 @@ def draw_visits(
     when = time.reshape(points, -1).astype(np.int32)
     sort = np.argsort(when, axis=1, kind="stable")
     return Visits(a, c, np.take_along_axis(when, sort, axis=1), (sort % k).astype(np.int32))
+
+
+def draw_classes(
+    order: str, sizes: Iterable[int], epochs: int, epoch_steps: int, points: int, scramble: int = 0
+) -> list[Visits]:
+    """`draw_visits` of each class of `sizes`: `points` rows for k = 1 and 2, fewer for rarer ones."""
+    return [
+        draw_visits(
+            order, k, epochs, epoch_steps, max(LEAST_POINTS, points >> max(0, k - 1) // 2), scramble
+        )
+        for k in sizes
+    ]
 
 
 def check_draws(order: str, k: int, epochs: int, epoch_steps: int) -> int:

@@ -10,6 +10,7 @@ from esp_lib.widgets.maps.maps import MapExplorer
 from esp_lib.widgets.network.network import NetworkExplorer
 from esp_lib.widgets.one_visit import OneVisitExplorer
 from esp_lib.widgets.packing import Recording
+from esp_lib.widgets.predict.predict import Plane, PredictExplorer
 from esp_lib.widgets.recorded import RecordedExplorer, recording
 from esp_lib.widgets.sawtooth import SawtoothExplorer
 from esp_lib.widgets.similarity import SimilarityExplorer
@@ -23,6 +24,8 @@ __all__ = [
     "MapExplorer",
     "NetworkExplorer",
     "OneVisitExplorer",
+    "Plane",
+    "PredictExplorer",
     "RecordedExplorer",
     "Recording",
     "SawtoothExplorer",

@@ -22,7 +22,7 @@ DATA = re.compile(
 )
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
 SOURCE = re.compile(r'sourceOf\("(\.[\w./]+)"\)')
-STYLES = ("front/explorer.css", "your_run/your_run.css", "maps/maps.css")
+STYLES = ("front/explorer.css", "your_run/your_run.css", "maps/maps.css", "predict/predict.css")
 
 
 def collect(name: str, done: list[str]) -> list[str]:

@@ -3,33 +3,29 @@
 import json
 
 import pytest
-from ipywidgets.embed import embed_data
 
 from esp_lib.widgets import BudgetExplorer, EarlyExplorer
-from tests.browsing import AXE, BUNDLE, PAGE, drawing, explorer, field, state, type_in, wait_for
-from tests.conftest import ROOT, require
+from tests.browsing import (
+    AXE,
+    BUNDLE,
+    drawing,
+    explorer,
+    field,
+    make_page,
+    state,
+    type_in,
+    wait_for,
+)
+from tests.conftest import require
 from tests.finetuning.episodes import tasks
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 
-def make_page(made, folder):
-    """Address of a page with one explorer."""
+@pytest.fixture(scope="module", autouse=True)
+def bundle():
     require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
-    data = embed_data([made], drop_defaults=False)
-    style = [
-        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
-    ]
-    path = folder / "index.html"
-    path.write_text(
-        PAGE.format(
-            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
-            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
-        ),
-        encoding="utf-8",
-    )  # fmt: skip
-    return path.as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -246,7 +246,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
   }
 
   /**
-   * @param curves [{x, y, color, label, short, faint, dots, letter, hideLine}] x and y have one length, color
+   * @param curves [{x, y, color, label, short, faint, broad, dots, letter, hideLine}] x and y have one length, color
    *   is a CSS colour, dots are indices of points to mark, letter is written at each of them;
    *   short is a name for narrow plots
    * @param view {x: [low, high], y: [low, high], log, boundaries, xName, yName, beside}; xName and yName
@@ -268,7 +268,7 @@ export function createChart(box, { title, xLabel, yLabel }) {
     const nodes = [];
     for (const curve of curves) {
       const dense = curve.y.length > THIN * (right - MARGIN.left);
-      const look = curve.faint ? "esp-faint" : dense ? "esp-thin" : "";
+      const look = curve.faint ? "esp-faint" : curve.broad ? "esp-broad" : dense ? "esp-thin" : "";
       const data = pathData(curve.x, curve.y, toX, toY, -height, 2 * height);
       const path = element("path", { d: data, class: `esp-line ${look}` });
       path.style.stroke = curve.color;

@@ -1,0 +1,85 @@
+"""The map that predicts, in Chromium: dragged, moved by keys, and put to the library's numbers."""
+
+import numpy as np
+import pytest
+
+from esp_lib.widgets import Plane, PredictExplorer
+from tests.browsing import AXE, BUNDLE, explorer, field, make_page, state, wait_for
+from tests.conftest import require
+
+pytestmark = pytest.mark.browser
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAME = "predict"
+
+
+def plane(x, beta2, fixed):
+    """A map with an edge at beta2 = 0.81."""
+    amplitude = np.where(beta2[:, None] < 0.81, 1.0, 0.1) * np.ones(x.size)
+    return Plane(x, beta2, amplitude, fixed)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    betas = plane(np.linspace(0.5, 0.96, 24), np.linspace(0.4, 0.995, 24), 1e-8)
+    floors = plane(np.geomspace(1e-13, 1e-3, 24), np.linspace(0.72, 0.995, 24), 0.9)
+    return make_page(PredictExplorer(betas, floors), tmp_path_factory.mktemp(NAME))
+
+
+def pad(page):
+    return explorer(page, NAME).locator(".esp-pad")
+
+
+def test_the_point_is_dragged_and_both_teeth_follow(open_page, url):
+    page = open_page(url)
+    words = explorer(page, NAME).get_by_role("status")
+    playwright_api.expect(words).to_contain_text("β₂ is below β₁² = 0.81")
+    point = pad(page).locator("circle").last.bounding_box()
+    x, y = point["x"] + point["width"] / 2, point["y"] + point["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y - 60)
+    page.mouse.up()
+    wait_for(page, NAME, "s.settings.beta2 > 0.85")
+    playwright_api.expect(words).to_contain_text("die out")
+    shown = state(page, NAME)
+    assert shown["settings"]["beta1"] == pytest.approx(0.9, abs=0.01)
+    settings = {key: shown["settings"][key] for key in ("plane", "beta1", "beta2", "eps", "seed")}
+    empty = plane(np.linspace(0.5, 0.9, 2), np.linspace(0.5, 0.9, 2), 1e-8)
+    own, seen = PredictExplorer(empty, empty, **settings).teeth
+    expected = [own.drop, own.amplitude, seen.drop, seen.amplitude]
+    keys = ("predicted_drop", "predicted_amplitude", "drop", "amplitude")
+    assert [shown[key] for key in keys] == pytest.approx([float(v) for v in expected], rel=1e-6)
+
+
+def test_keys_move_the_point_and_the_other_map_has_the_other_setting(open_page, url):
+    page = open_page(url)
+    pad(page).focus()
+    for key, name, value in (("ArrowUp", "beta2", 0.805), ("ArrowLeft", "beta1", 0.895),
+                             ("PageDown", "beta2", 0.755), ("Home", "beta1", 0.845)):  # fmt: skip
+        page.keyboard.press(key)
+        wait_for(page, NAME, f"s.settings.{name} === {value}")
+    assert "β₁ 0.845, β₂ 0.755" in pad(page).get_attribute("aria-label")
+    field(page, "plane", NAME).locator("select").select_option(index=1)
+    wait_for(page, NAME, "s.settings.plane.startsWith('ε')")
+    pad(page).focus()
+    page.keyboard.press("ArrowRight")
+    wait_for(page, NAME, "s.settings.eps === 1.3e-8")
+    assert state(page, NAME)["settings"]["beta1"] == 0.845
+    assert "#predict?plane=" in page.evaluate("location.hash") or page.wait_for_function(
+        "location.hash.startsWith('#predict?plane=')"
+    )
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_whole_in_both_widths(open_page, url, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(url, theme=theme, reduced_motion="reduce")
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+        assert [one["id"] for one in found["violations"]] == []
