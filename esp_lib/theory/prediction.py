@@ -247,7 +247,7 @@ def draw_visits(
 def draw_classes(
     order: str, sizes: Iterable[int], epochs: int, epoch_steps: int, points: int, scramble: int = 0
 ) -> list[Visits]:
-    """`draw_visits` of each class of `sizes`: `points` rows for k = 1 and 2, fewer for rarer ones."""
+    """`draw_visits` of each class: `points` rows for k = 1 and 2, fewer for the rarer ones."""
     return [
         draw_visits(
             order, k, epochs, epoch_steps, max(LEAST_POINTS, points >> max(0, k - 1) // 2), scramble
