@@ -80,6 +80,13 @@ def test_every_text_in_a_figure_follows_the_theme(built_book, name):
 
 
 @pytest.mark.parametrize("name", [*CHAPTERS, "index", "play"])
+def test_no_page_shows_a_python_object(built_book, name):
+    """Such as the value of a cell's last line, "<matplotlib.axis.XTick at 0x7f…>"."""
+    page = html.unescape((built_book / f"book/{name}.html").read_text())
+    assert re.findall(r"<[\w.]+(?: object)? at 0x[0-9a-f]+>|<Axes: ", page) == []
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, "index", "play"])
 def test_every_page_says_how_it_was_computed(built_book, name):
     page = (built_book / f"book/{name}.html").read_text()
     foot = page[page.index("esp-provenance") :]
