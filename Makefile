@@ -131,8 +131,8 @@ test: check assets  ## check, build the book if it is not fresh, run every test 
 	@$(MAKE) -s $(BOOK)
 	@echo "== pytest: what measures time, on a machine that does nothing else"
 	@$(PY) -m pytest -m timing $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: none selected
-	@echo "== pytest: the rest, warnings are errors"
-	@$(PY) -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
+	@echo "== pytest: the rest, warnings are errors; two processes, one thread each"
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
 
 coverage: setup-dev assets  ## which lines of esp_lib the tests run; fails under 90 % (PYTEST_ARGS=)
 	@$(MAKE) -s $(BOOK)

@@ -125,13 +125,15 @@ def gradients(
     return Parameters(d_embedding, x.T @ d_h, d_h.sum(axis=0), h.T @ d_out, d_out.sum(axis=0))
 
 
-def train(config: SmallConfig, text: Numbers | None = None) -> SmallRun:
+def train(config: SmallConfig, text: Numbers | None = None, *, epochs: int = EPOCHS) -> SmallRun:
     """Train once, from the start.
 
     Args:
         config: settings.
         text: word numbers from 0 to `VOCABULARY`; by default `text_numbers()`.
+        epochs: of 100 steps each, at most 10: fresh examples last no longer.
     """
+    epochs = _checks.integer("epochs", epochs, low=1, high=EPOCHS)
     ids = text_numbers() if text is None else text
     places = ids.size - CONTEXT
     place = make_order("reshuffle", num_functions=places, epochs=1, batch_size=1, seed=config.seed)
@@ -140,14 +142,14 @@ def train(config: SmallConfig, text: Numbers | None = None) -> SmallRun:
     words = ids[where + CONTEXT]
     kind = "reshuffle" if config.shuffle and not config.fresh else "fixed"
     order = make_order(
-        kind, num_functions=EXAMPLES, epochs=EPOCHS, batch_size=BATCH, seed=config.seed
+        kind, num_functions=EXAMPLES, epochs=epochs, batch_size=BATCH, seed=config.seed
     )
     held_out = slice(0, HELD_OUT)
     fixed = slice(HELD_OUT, HELD_OUT + EXAMPLES, EXAMPLES // FIXED)  # from all over the epoch
     p = start(config.seed)
     m, v = (Parameters(*(np.zeros_like(part) for part in p)) for _ in range(2))
     training, seen, unseen = [], [], []
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         first = HELD_OUT + (EXAMPLES * epoch if config.fresh else 0)
         for batch in first + order[epoch].reshape(-1, BATCH):
             loss, kept = forward(p, contexts[batch], words[batch])

@@ -67,7 +67,7 @@ def test_search_and_index_fit_a_phone(open_page, site, name):
 @pytest.mark.browser
 def test_search_finds_pages_to_read_before_the_reference(open_page, site):
     page = open_page(f"{site}/search.html?q=sawtooth")
-    page.wait_for_selector("#search-results li a")
+    page.wait_for_selector(".search-summary:has-text('found')")
     found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.pathname)")
     reference = ["/book/api/" in path for path in found]
     assert any(reference)

@@ -34,7 +34,7 @@ class Case(NamedTuple):
     problem: QuadraticProblem
     rule: Optimizer
     order: Any = "reshuffle"
-    epochs: int = 3
+    epochs: int = 2
     batch_size: int = 6
     seed: Any = 5
     x0: Any = 3.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from esp_lib.records import sweeps
+from esp_lib.records import checkpoint
 from esp_lib.records.record import RunRecord
 from esp_lib.records.store import load_folder
 from esp_lib.records.sweeps import Job, SweepError, sweep
@@ -75,13 +75,13 @@ def client(tmp_path):
 def saves(monkeypatch):
     """The labels of the records that are written, in turn."""
     labels: list[str] = []
-    save = sweeps.save
+    save = checkpoint.save
 
     def note_and_save(record, folder):
         labels.append(record.label)
         return save(record, folder)
 
-    monkeypatch.setattr(sweeps, "save", note_and_save)
+    monkeypatch.setattr(checkpoint, "save", note_and_save)
     return labels
 
 
