@@ -127,9 +127,9 @@ def _describe(
         if not math.isfinite(error):
             error, freedom = float(tooth.drop_error), 1_000_000
         if math.isfinite(error) and freedom >= 1:
-            from scipy import stats
+            from scipy.special import stdtrit
 
-            reach = float(stats.t.isf(0.025, freedom)) * error
+            reach = float(stdtrit(freedom, 0.975)) * error
             low, high = float(tooth.amplitude) - reach, float(tooth.amplitude) + reach
     return Diagnosis(
         verdict=judgement.verdict,

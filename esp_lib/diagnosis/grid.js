@@ -9,7 +9,7 @@
 import { measure } from "../sawtooth/measurement.js";
 import { finiteMean, rint, totalOf } from "../sawtooth/sums.js";
 
-const MAX_BINS = 400; // parts of an epoch
+export const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;
 
 /**

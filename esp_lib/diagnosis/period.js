@@ -4,7 +4,7 @@
 import { tTail } from "../sawtooth/student_t.js";
 import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
-import { arrange, coarsen, toothOf } from "./grid.js";
+import { MAX_BINS, arrange, coarsen, toothOf } from "./grid.js";
 
 const MAX_SEARCHED = 4_096; // points of the curve in which is searched
 const REFINE_BINS = 40; // parts of an epoch are enough to compare neighbouring lengths
@@ -19,6 +19,7 @@ const MANY = 1_000_000; // degrees of freedom: the normal distribution
 const CLEAR = 3; // variance between phases over that of noise from which the loss repeats
 const ASIDE = 0.03; // twice how far from a length, as a share of it, another may repeat better
 const BETTER = 1.3; // how much more it must vary between phases at another length
+const MANY_POINTS = 10; // in a part of an epoch, beside which the steps that are tried are few
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 
 /**
@@ -43,14 +44,15 @@ export function findPeriod(steps, loss, interval) {
   const { length: surest, usual } = short[argmax(sure)];
   const { best: refined, error } = refine(surest, y);
   const best = folded(refined, y);
-  let length = wholeLength(best * width, error * width);
+  const first = wholeLength(best * width, error * width);
+  let length = first;
   let grid = arrange(steps, loss, length, interval);
   const most = Math.trunc(whole / length / LEAST_EPOCHS);
   const drops = Array.from(toothOf(grid).drops.filter(Number.isFinite), (drop) => Float64Array.of(drop));
   const again = Math.max(cycle(drops, most), shapeCycle(grid, most));
   if (again > 1) length *= again;
   length = sameOrder(steps, loss, length, error * width, interval);
-  grid = arrange(steps, loss, length, interval);
+  if (length !== first) grid = arrange(steps, loss, length, interval);
   const p = grid.epochs >= 2 ? pValueOf(toothOf(grid), usual) : 1;
   const tries = triesOf(length / width, cells);
   const pValue = Number.isFinite(p) ? Math.min(1, p * tries) : 1;
@@ -156,8 +158,9 @@ function inCells(steps, loss, interval, width) {
   return y;
 }
 
-/** A length, or one within the error at which the noise of epochs comes again. */
+/** A length, or one within the error at which the noise of epochs comes again, if that shows. */
 function sameOrder(steps, loss, length, error, interval) {
+  if (length / interval > MANY_POINTS * MAX_BINS) return length;
   let best = length;
   let most = 4.5;
   const epochs = Math.max(1, steps[steps.length - 1] / length); // else drops would drift

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis.features import noise_repeats
-from esp_lib.diagnosis.grid import Grid, arrange, coarsen, median, tooth_of
+from esp_lib.diagnosis.grid import MAX_BINS, Grid, arrange, coarsen, median, tooth_of
 from esp_lib.sawtooth.measurement import Sawtooth
 
 Array = NDArray[np.float64]
@@ -34,6 +34,7 @@ MANY = 1_000_000  # degrees of freedom: the normal distribution
 CLEAR = 3.0  # variance between phases over that of noise from which the loss repeats
 ASIDE = 0.03  # twice how far from a length, as a share of it, another may repeat better
 BETTER = 1.3  # how much more it must vary between phases at another length
+MANY_POINTS = 10  # in a part of an epoch, beside which the steps that are tried are few
 MOST = 12  # multiples of a period that are told from it
 
 
@@ -79,7 +80,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     best, error = _refine(shortlist[int(np.argmax(sure))], y)
     best = _folded(best, y)
     scale = usual[int(np.argmax(sure))]
-    length = _whole(best * width, error * width)
+    length = first = _whole(best * width, error * width)
     grid = arrange(steps, loss, length, interval)
     most = int(total / length / MIN_EPOCHS)
     drops = tooth_of(grid).drops
@@ -87,7 +88,8 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     if again > 1:
         length *= again
     length = _same_order(steps, loss, length, error * width, interval)
-    grid = arrange(steps, loss, length, interval)
+    if length != first:
+        grid = arrange(steps, loss, length, interval)
     p = _p_value(tooth_of(grid), scale) if grid.epochs >= 2 else 1.0
     tries = _tries(length / width, cells)
     corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
@@ -104,14 +106,11 @@ def _tries(length: float, cells: int) -> int:
 
 def _p_value(tooth: Sawtooth, scale: float) -> float:
     """The p-value of a drop, also if all lengths of its octave drop surer than noise does."""
-    from scipy import stats
+    from scipy.special import stdtr
 
     sure = float(tooth.drop / tooth.drop_error / scale) if tooth.drop_error > 0 else np.inf
-    return (
-        max(float(tooth.p_value), float(stats.t.sf(sure, MANY)))
-        if scale > 1
-        else float(tooth.p_value)
-    )
+    p = float(tooth.p_value)
+    return max(p, float(stdtr(MANY, -sure))) if scale > 1 else p
 
 
 def _shortlist(y: Array) -> tuple[list[float], list[float]]:
@@ -172,7 +171,12 @@ def _sureness(y: Array, lengths: Array) -> Array:
 
 
 def _same_order(steps: Array, loss: Array, length: float, error: float, interval: float) -> float:
-    """The length, or one within the error at which the noise of epochs comes again."""
+    """The length, or one within the error at which the noise of epochs comes again.
+
+    As it is where a part of an epoch holds many points: a few steps more or less do not show.
+    """
+    if length / interval > MANY_POINTS * MAX_BINS:
+        return length
     best, most = length, 4.5
     epochs = max(1.0, steps[-1] / length)  # else the drops would drift from epoch to epoch
     reach = min(3, int(np.ceil(error)), int(0.05 * length / epochs))

@@ -244,7 +244,7 @@ def _fit_lines(fold: Fold) -> Lines:
 
 def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     """All fields of `Sawtooth` with one leading axis of runs."""
-    from scipy import stats
+    from scipy.special import stdtr  # scipy.stats takes a second to import
 
     runs = fold.y.shape[0]
     both = lines.usable[:, :-1] & lines.usable[:, 1:]  # (runs, boundaries)
@@ -271,7 +271,7 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     # What is left of a smooth curve after the correction is a small share of the correction.
     correction = BEND_WEIGHT * _mean(np.diff(lines.bend, axis=1), both)
     drop_error = np.sqrt(variance + (DOUBT * correction) ** 2)
-    p_value = stats.t.sf(drop / drop_error, freedom)
+    p_value = stdtr(freedom, -drop / drop_error)
     p_value = np.where(p_value < LEAST, 0.0, p_value)
     # Points without any scatter: whatever drop is left is certain, unless it is rounding.
     level = np.abs(fold.y).max(axis=(1, 2), initial=0.0)

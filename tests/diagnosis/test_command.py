@@ -66,7 +66,7 @@ def test_output_falls_back_where_letters_are_missing(log):
 
 def test_a_missing_library_is_named(log, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "scipy", None)
-    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
     assert main([str(log), "--steps-per-epoch", "200"]) == BROKEN
     error = capsys.readouterr().err
     assert "scipy" in error
