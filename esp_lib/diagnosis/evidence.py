@@ -66,7 +66,7 @@ def collect(
     """
     T = steps_per_epoch
     plain_grid = arrange(steps, loss, T, interval)
-    plain = tooth_of(plain_grid)
+    plain = tooth_of(plain_grid, folded=False)
     undone = None
     grid = plain_grid
     if T / interval >= MEAN_POINTS:
@@ -113,7 +113,8 @@ def collect(
         else:
             joined = 0
     tooth = tooth_of(grid)
-    settled = tooth_of(grid, skip=max(1, grid.epochs // 2) if grid.epochs > 2 else 0)
+    late = max(1, grid.epochs // 2) if grid.epochs > 2 else 0
+    settled = tooth_of(grid, late, folded=False)
     boundaries = int(np.isfinite(tooth.drops).sum())
 
     large = np.empty(0, dtype=np.int64)
@@ -121,7 +122,7 @@ def collect(
     if not jumps.size and tooth.p_value < LEVEL:
         large = signs.outlying(tooth.drops)
         if large.size:
-            rest = tooth_of(without(grid, tooth.boundaries[large]))
+            rest = tooth_of(without(grid, tooth.boundaries[large]), folded=False)
             rest_p = float(rest.p_value)
     return Evidence(
         tooth, settled, plain, T / interval, boundaries, undone, correlation, joined, repeat,

@@ -87,28 +87,31 @@ def _repeats(steps: Array, T: float, window: float) -> int:
     return round(window) // int(np.gcd(round(T), round(window)))
 
 
-def tooth_of(grid: Grid, skip: int | None = None) -> Sawtooth:
+def tooth_of(grid: Grid, skip: int | None = None, folded: bool = True) -> Sawtooth:
     """`measure` of a grid.
 
     Args:
         grid: at least one epoch.
         skip: epochs to leave out at the start; as `measure` does by default.
+        folded: whether the folded tooth is asked for, or drops and rises alone.
     """
     y = grid.y.ravel()
-    tooth = measure(y, steps_per_epoch=grid.bins, skip_epochs=skip)
     center = (np.arange(grid.bins) + 0.5) / grid.bins
     if np.abs(grid.phase - center).max(initial=0) * grid.bins < 1e-3:
-        return tooth
+        return measure(y, steps_per_epoch=grid.bins, skip_epochs=skip)
     # Points beside the middles of their parts: fit lines where they are, fold as above.
     fine = 2 * grid.bins
     phase = np.clip(grid.phase, 0.5 / fine, 1 - 0.5 / fine)  # so that windows stay in their epoch
     steps = (np.arange(grid.epochs)[:, None] + phase) * fine + 0.5
     lines = measure(y, steps_per_epoch=fine, steps=steps.ravel(), skip_epochs=skip)
-    folded = {
+    if not folded:
+        return lines
+    tooth = measure(y, steps_per_epoch=grid.bins, skip_epochs=skip)
+    fold = {
         name: getattr(tooth, name)
         for name in ("amplitude", "amplitude_in_noise", "concavity", "shape", "profile", "phase")
     }
-    return replace(lines, **folded)
+    return replace(lines, **fold)
 
 
 def noise_of(grid: Grid) -> float:

@@ -134,7 +134,7 @@ function surenessOfAll(y, lengths) {
 /** The loss in cells of `width` steps, gaps filled by straight lines; null if there are too few. */
 function inCells(steps, loss, interval, width) {
   const cells = Math.trunc(steps[steps.length - 1] / width + 1e-9);
-  if (cells < LEAST_CELLS * LEAST_EPOCHS) return null;
+  if (cells <= LEAST_CELLS * LEAST_EPOCHS) return null;
   const count = new Int32Array(cells);
   const sums = new Float64Array(cells);
   const center = average(loss);

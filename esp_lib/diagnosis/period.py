@@ -62,7 +62,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     total = float(steps[-1])
     width = max(interval, total / MAX_POINTS)
     cells = int(total / width + 1e-9)
-    if cells < MIN_POINTS * MIN_EPOCHS:
+    if cells <= MIN_POINTS * MIN_EPOCHS:
         return nothing
     cell: NDArray[np.int64] = np.floor((steps - interval / 2) / width).astype(np.int64)
     cell = np.clip(cell, 0, cells - 1)
@@ -83,14 +83,14 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     length = first = _whole(best * width, error * width)
     grid = arrange(steps, loss, length, interval)
     most = int(total / length / MIN_EPOCHS)
-    drops = tooth_of(grid).drops
+    drops = tooth_of(grid, folded=False).drops
     again = max(_cycle(drops[np.isfinite(drops), None], most), _shape_cycle(grid, most))
     if again > 1:
         length *= again
     length = _same_order(steps, loss, length, error * width, interval)
     if length != first:
         grid = arrange(steps, loss, length, interval)
-    p = _p_value(tooth_of(grid), scale) if grid.epochs >= 2 else 1.0
+    p = _p_value(tooth_of(grid, folded=False), scale) if grid.epochs >= 2 else 1.0
     tries = _tries(length / width, cells)
     corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
     if corrected >= LEVEL:
@@ -243,7 +243,7 @@ def _sure(length: float, y: Array, alike: bool = True) -> float:
     boundary has a drop.
     """
     at = np.arange(1.0, y.size + 1)
-    tooth = tooth_of(arrange(at, y, length, 1.0, REFINE_BINS))
+    tooth = tooth_of(arrange(at, y, length, 1.0, REFINE_BINS), folded=False)
     if not tooth.drop_error > 0:
         return -np.inf
     drops = tooth.drops[np.isfinite(tooth.drops)] / tooth.drop_error

@@ -16,7 +16,7 @@ from esp_lib.diagnosis.report import as_text
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make
 from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
-from esp_lib.logs.log import Log
+from esp_lib.logs.log import Log, log_of_arrays
 from esp_lib.logs.read import read_log
 from esp_lib.widgets._assets import bundle
 from tests.logs.in_node import CHOICES, as_json
@@ -169,6 +169,13 @@ def odd_log(seed):
 
 def test_odd_logs_get_the_same_diagnosis_and_never_fail(node, tmp_path):
     cases = [odd_log(seed) for seed in range(216)]
+    assert differences(node, tmp_path, cases) == []
+
+
+def test_logs_of_any_length_get_the_same_diagnosis(node, tmp_path):
+    loss = 2 + np.random.default_rng(0).normal(size=70)
+    logs = [log_of_arrays(loss[:size]) for size in range(1, 71)]
+    cases = [(log, length) for log in logs for length in (None, 7.0)]
     assert differences(node, tmp_path, cases) == []
 
 
