@@ -17,7 +17,6 @@ import {
 const BLOCK = 256; // lanes
 
 export const ORDERS = ["reshuffle", "fixed", "reverse", "replacement"];
-export const OPTIMIZERS = ["Adam", "RMSProp", "SGD"];
 
 /** The paper's problem: a, b ~ U(0.5, 1), c ~ U(-1, 1), coordinate uniform below `dim`. */
 export function sampleProblem(numFunctions, dim, seed) {
@@ -124,8 +123,9 @@ export function twoMoment({ optimizer, lr, beta1, beta2, eps }, steps) {
     const rule = { decay1: beta1, weight1: 1, decay2: 0, weight2: 0, eps: 1, adaptive: false };
     return { ...rule, scaleM: filled(steps, lr), scaleG: zero, root: zero };
   }
-  const second = { decay2: beta2, weight2: 1 - beta2, eps, adaptive: true };
-  if (optimizer === "RMSProp") {
+  const forgets = optimizer !== "Adagrad";
+  const second = { decay2: forgets ? beta2 : 1, weight2: forgets ? 1 - beta2 : 1, eps, adaptive: true };
+  if (optimizer === "RMSProp" || optimizer === "Adagrad") {
     const none = filled(steps, 0);
     const tables = { scaleM: none, scaleG: filled(steps, lr), root: filled(steps, 1) };
     return { decay1: 0, weight1: 0, ...second, ...tables };
@@ -134,6 +134,7 @@ export function twoMoment({ optimizer, lr, beta1, beta2, eps }, steps) {
     decay1: beta1,
     weight1: 1 - beta1,
     ...second,
+    useMax: optimizer === "AMSGrad",
     scaleM: powers(beta1, steps).map((power) => lr / (1 - power)),
     scaleG: filled(steps, 0),
     root: powers(beta2, steps).map((power) => 1 / Math.sqrt(1 - power)),
@@ -144,6 +145,7 @@ export function twoMoment({ optimizer, lr, beta1, beta2, eps }, steps) {
 const x = new Float64Array(BLOCK);
 const m = new Float64Array(BLOCK);
 const s = new Float64Array(BLOCK); // sqrt(v); like m already decayed between steps
+const sMax = new Float64Array(BLOCK); // the largest s so far
 const g = new Float64Array(BLOCK);
 
 /** Take the gradients of the visited lanes, each once, into m and s. */
@@ -155,12 +157,21 @@ function learn(lane, from, to, weight1, weight2) {
     if (again) continue;
     m[d] += weight1 * g[d];
     s[d] = Math.sqrt(s[d] * s[d] + weight2 * (g[d] * g[d]));
+    sMax[d] = Math.max(sMax[d], s[d]);
   }
 }
 
 function stepAdaptive(decay1, decayS, sm, sg, rt, eps) {
   for (let d = 0; d < BLOCK; d++) {
     x[d] -= (sm * m[d] + sg * g[d]) / (rt * s[d] + eps);
+    m[d] *= decay1;
+    s[d] *= decayS;
+  }
+}
+
+function stepMax(decay1, decayS, sm, sg, rt, eps) {
+  for (let d = 0; d < BLOCK; d++) {
+    x[d] -= (sm * m[d] + sg * g[d]) / (rt * sMax[d] + eps);
     m[d] *= decay1;
     s[d] *= decayS;
   }
@@ -190,18 +201,20 @@ function visit(layout, from, to, inverse) {
 /** All steps of one block; sums[at + t] becomes the block's sum of a (x - c)^2 at step t. */
 function runBlock(layout, block, rule, x0, sums, at) {
   const { lane, start, steps, batchSize } = layout;
-  const { decay1, weight1, decay2, weight2, eps, scaleM, scaleG, root, adaptive } = rule;
+  const { decay1, weight1, decay2, weight2, eps, scaleM, scaleG, root, adaptive, useMax } = rule;
   const first = block * (steps + 1);
   const decayS = Math.sqrt(decay2);
   x.fill(x0);
   m.fill(0);
   s.fill(0);
+  sMax.fill(0);
   for (let t = 0; t < steps; t++) {
     const from = start[first + t];
     const to = start[first + t + 1];
     sums[at + t] = visit(layout, from, to, 1 / batchSize);
     learn(lane, from, to, weight1, weight2);
-    if (adaptive) stepAdaptive(decay1, decayS, scaleM[t], scaleG[t], root[t], eps);
+    if (useMax) stepMax(decay1, decayS, scaleM[t], scaleG[t], root[t], eps);
+    else if (adaptive) stepAdaptive(decay1, decayS, scaleM[t], scaleG[t], root[t], eps);
     else stepPlain(decay1, scaleM[t], scaleG[t]);
     for (let j = from; j < to; j++) g[lane[j]] = 0;
   }

@@ -4,6 +4,7 @@ The same explorer is live in Jupyter, where its values are at hand in Python, an
 page, with no kernel and no server. Each module here has its front end in `js/`.
 """
 
+from esp_lib.widgets.comparison.two_rules import TwoRulesExplorer
 from esp_lib.widgets.finetuning.budget import BudgetExplorer
 from esp_lib.widgets.finetuning.early import EarlyExplorer
 from esp_lib.widgets.maps.maps import MapExplorer
@@ -30,6 +31,7 @@ __all__ = [
     "Recording",
     "SawtoothExplorer",
     "SimilarityExplorer",
+    "TwoRulesExplorer",
     "TwoSampleExplorer",
     "WhyExplorer",
     "YourRun",

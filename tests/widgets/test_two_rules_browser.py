@@ -1,0 +1,69 @@
+"""Two rules side by side, in Chromium: chosen, dragged, and put to the library's numbers."""
+
+import pytest
+
+from esp_lib.widgets import TwoRulesExplorer
+from esp_lib.widgets.comparison.two_rules import RULES
+from tests.browsing import (
+    AXE,
+    BUNDLE,
+    drawing,
+    explorer,
+    field,
+    make_page,
+    state,
+    type_in,
+    wait_for,
+)
+from tests.conftest import require
+
+pytestmark = pytest.mark.browser
+playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+NAME = "two-rules"
+RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory):
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    return make_page(TwoRulesExplorer(RATES), tmp_path_factory.mktemp(NAME))
+
+
+def test_rules_are_chosen_and_the_rate_dragged(open_page, url):
+    page = open_page(url)
+    fresh = TwoRulesExplorer(RATES)
+    field(page, "first", NAME).locator("select").select_option("AMSGrad")
+    type_in(page, "beta2", "0.8", NAME)
+    wait_for(page, NAME, "s.settings.beta2 === 0.8 && s.settings.first === 'AMSGrad'")
+    before = drawing(page, NAME)
+    handle = field(page, "rate", NAME).locator(".noUi-handle")
+    handle.focus()
+    for _ in range(4):
+        handle.press("ArrowLeft")
+    wait_for(page, NAME, "s.settings.rate < 0.7")
+    assert drawing(page, NAME) != before
+    assert handle.get_attribute("aria-valuetext") == str(state(page, NAME)["settings"]["rate"])
+    shown = state(page, NAME)
+    fresh.set(**shown["settings"])
+    found = fresh.found
+    assert shown["patterns"] == [word for word, _ in found]
+    drops, rises = ([float(getattr(t, key)) for _, t in found] for key in ("drop", "rise"))
+    assert shown["drops"] == pytest.approx(drops, rel=1e-6)
+    assert shown["rises"] == pytest.approx(rises, rel=1e-6)
+    lines = explorer(page, NAME).get_by_role("status").inner_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["AMSGrad", "Adam"]
+    page.wait_for_function("location.hash.startsWith('#two-rules?first=AMSGrad')")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_page_is_whole_in_both_widths(open_page, url, theme):
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    page = open_page(url, theme=theme, reduced_motion="reduce")
+    page.add_script_tag(path=AXE)
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+        assert [one["id"] for one in found["violations"]] == []
