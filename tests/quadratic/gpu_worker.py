@@ -79,7 +79,7 @@ CASES = {
     ),
     "explicit": Case(
         DENSE, ADAM,
-        make_order("reverse", num_functions=40, epochs=3, batch_size=8), batch_size=8,
+        make_order("reverse", num_functions=40, epochs=2, batch_size=8), batch_size=8,
         x0=np.linspace(-3, 3, 9),
     ),
     "diverging": Case(DENSE, SGD([1.0, 1e9, 1e150], 0.9), epochs=8, batch_size=5),
