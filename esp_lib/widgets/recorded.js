@@ -1,7 +1,7 @@
 // Explorer of recorded runs: curves made elsewhere, averaged and smoothed again as the reader asks.
 // Python packs the losses (esp_lib/widgets/recorded.py); nothing here is simulated.
 
-import { measure, skippedEpochs } from "../sawtooth/measurement.js";
+import { measure } from "../sawtooth/measurement.js";
 import { average } from "../sawtooth/sums.js";
 import { createChart, tightAxis } from "./front/chart.js";
 import { mountExplorer } from "./base.js";
@@ -15,13 +15,19 @@ export function smooth(y, c) {
   return out;
 }
 
+/** Epochs at the start that are left out: the first half of five or more, as in the chapters. */
+const firstHalf = (steps, perEpoch) => {
+  const epochs = Math.floor(steps / perEpoch);
+  return epochs >= 5 ? Math.floor(epochs / 2) : 0;
+};
+
 const orNull = (value) => (Number.isFinite(value) ? value : null);
 
-/** Mean drop and rise in means of windows of steps; null where windows are too long for it. */
-function measureWindows(means, every, perEpoch) {
+/** Mean drop and rise in means of windows of steps, from epoch `skip` on; null where windows are too long for it. */
+function measureWindows(means, every, perEpoch, skip) {
   if (every > perEpoch) return { drop: null, rise: null };
   const steps = Float64Array.from(means, (_, k) => (k + 1) * every);
-  const { drop, rise } = measure(means, perEpoch, { steps, window: every, folding: false });
+  const { drop, rise } = measure(means, perEpoch, { steps, window: every, skip, folding: false });
   return { drop: orNull(drop), rise: orNull(rise) };
 }
 
@@ -31,14 +37,15 @@ function measureWindows(means, every, perEpoch) {
  * same boundaries and epochs.
  *
  * @param {Float64Array} y what is drawn, smoothed or not; point k ends at step (k + 1) every
+ * @param {number} skip epochs at the start that are left out
  * @returns {{fall, climb}} null where there is no such point
  */
-function measureDrawn(y, every, perEpoch) {
+function measureDrawn(y, every, perEpoch, skip) {
   const last = (epoch) => Math.floor(((epoch + 1) * perEpoch) / every) - 1;
   const first = (epoch) => Math.ceil((epoch * perEpoch) / every);
   const falls = [];
   const climbs = [];
-  for (let epoch = skippedEpochs(y.length * every, perEpoch); last(epoch) < y.length; epoch++) {
+  for (let epoch = skip; last(epoch) < y.length; epoch++) {
     if (last(epoch) >= first(epoch)) climbs.push(y[last(epoch)] - y[first(epoch)]);
     falls.push(y[last(epoch)] - y[first(epoch + 1)]);
   }
@@ -50,12 +57,13 @@ function measureDrawn(y, every, perEpoch) {
 export function view({ loss, perEpoch }, { every, smoothing }, group) {
   const { x, y: means } = windows(loss, every / group, perEpoch / group);
   const y = smooth(means, smoothing);
-  return { x, y, ...measureWindows(means, every, perEpoch), ...measureDrawn(y, every, perEpoch) };
+  const skip = firstHalf(loss.length * group, perEpoch);
+  return { x, y, ...measureWindows(means, every, perEpoch, skip), ...measureDrawn(y, every, perEpoch, skip) };
 }
 
 /** A function that writes losses of a run, to about a thousandth of what its steps span. */
 function writer({ loss, perEpoch }, group) {
-  const skip = (skippedEpochs(loss.length * group, perEpoch) * perEpoch) / group;
+  const skip = (firstHalf(loss.length * group, perEpoch) * perEpoch) / group;
   const seen = loss.slice(Math.ceil(skip)).filter(Number.isFinite);
   const high = seen.reduce((most, value) => Math.max(most, value), -Infinity);
   const span = high - seen.reduce((least, value) => Math.min(least, value), Infinity);
@@ -63,11 +71,11 @@ function writer({ loss, perEpoch }, group) {
   return (value) => (value === null ? "–" : value.toFixed(decimals).replace(/^-/, "\u2212"));
 }
 
-/** The numbers of each run, one row each, so that the page keeps its height. */
+/** The numbers of each run that is shown; the other rows are unseen, so that the page keeps its height. */
 function createTable(drawing, title) {
   const table = document.createElement("table");
   table.className = "esp-readout";
-  drawing.after(table);
+  drawing.parentElement.append(table); // last: unseen rows leave no gap
   const cell = (row, tag, text, attributes = {}) => {
     const node = document.createElement(tag);
     node.textContent = text;
@@ -85,8 +93,9 @@ function createTable(drawing, title) {
       cell(names, "th", name, { scope: "col" });
     }
     const body = document.createElement("tbody");
-    for (const { label, short, color, texts } of rows) {
-      const row = body.insertRow();
+    for (const { label, short, color, texts, seen } of rows) {
+      const row = body.insertRow(seen ? body.querySelectorAll("tr:not(.esp-unseen)").length : -1);
+      row.classList.toggle("esp-unseen", !seen);
       const name = cell(row, "th", label, { scope: "row" });
       name.style.color = color;
       const letter = document.createElement("span"); // of the name in a narrow drawing
@@ -136,9 +145,9 @@ function create(drawing, { group, runs, series }) {
   const prepared = series.map((_, s) => prepare(runs, s, group));
   const names = prepared[0].map(({ label, short }) => ({ label, short }));
   const epochs = Math.max(...prepared[0].map(({ loss, perEpoch }) => (loss.length * group) / perEpoch));
-  const late = prepared[0].every(({ loss, perEpoch }) => skippedEpochs(loss.length * group, perEpoch));
+  const late = prepared[0].every(({ loss, perEpoch }) => firstHalf(loss.length * group, perEpoch));
   const title = "Mean drop at epoch boundaries and rise between them";
-  const fill = createTable(drawing, late ? `${title}, after the first epoch` : title);
+  const fill = createTable(drawing, late ? `${title}, second half of training` : title);
   let axis = null;
 
   function compute(settings) {
@@ -164,8 +173,9 @@ function create(drawing, { group, runs, series }) {
     const numbers = shown.map(({ key, label, drop, rise, fall, climb }) => ({ key, label, drop, rise, fall, climb }));
     fill(
       prepared[s].map(({ key, text, ...run }) => {
-        const { drop = null, rise = null, fall = null, climb = null } = numbers.find((one) => one.key === key) ?? {};
-        return { ...run, texts: [drop, rise, fall, climb].map(text) };
+        const found = numbers.find((one) => one.key === key);
+        const { drop = null, rise = null, fall = null, climb = null } = found ?? {};
+        return { ...run, texts: [drop, rise, fall, climb].map(text), seen: found !== undefined };
       }),
     );
     const loss = Float64Array.from(shown.flatMap(({ y }) => Array.from(y)));

@@ -109,7 +109,8 @@ class RecordedExplorer(Explorer):
     def teeth(self) -> dict[str, Sawtooth]:
         """The tooth of each shown run, by label, measured in the means before smoothing.
 
-        A run whose epoch is shorter than a window is left out.
+        Of the second half of a run of five epochs or more; a run whose epoch is shorter than a
+        window is left out.
         """
         now: dict[str, Any] = self.settings
         every = now["every"]
@@ -118,8 +119,22 @@ class RecordedExplorer(Explorer):
             if every <= run.steps_per_epoch:
                 means = self._means(run)
                 steps = every * np.arange(1, means.size + 1)
-                found[run.label] = measure(means, run.steps_per_epoch, steps=steps, window=every)
+                found[run.label] = measure(
+                    means, run.steps_per_epoch, steps=steps, window=every,
+                    skip_epochs=self._first_half(run),
+                )  # fmt: skip
         return found
+
+    @property
+    def falls(self) -> dict[str, float]:
+        """How far each shown run falls at a boundary as it is drawn, by label; see `drawn_fall`."""
+        every: Any = self.settings["every"]
+        return {
+            run.label: drawn_fall(
+                self._smoothed(run), every, run.steps_per_epoch, self._first_half(run)
+            )
+            for run in self.shown
+        }
 
     def draw_static(self) -> Axes:
         """Loss of the chosen runs against epochs."""
@@ -148,6 +163,10 @@ class RecordedExplorer(Explorer):
     def _at(self) -> int:
         """Index of the series in force."""
         return self.series.index(str(self.settings.get("series", self.series[0])))
+
+    def _first_half(self, run: Run) -> int:
+        epochs = run.losses[self._at].codes.size * self.group // run.steps_per_epoch
+        return epochs // 2 if epochs >= 5 else 0
 
     def _means(self, run: Run) -> NDArray[np.float64]:
         now: dict[str, Any] = self.settings
@@ -214,3 +233,26 @@ class RecordedExplorer(Explorer):
             else:
                 defaults[field.name] = False
         return defaults
+
+
+def drawn_fall(y: NDArray[np.float64], every: int, steps_per_epoch: int, skip_epochs: int) -> float:
+    """Mean fall of a drawn curve at the boundaries after the first `skip_epochs` epochs.
+
+    From the last point inside an epoch to the first inside the next.
+
+    Args:
+        y: (points,) means of consecutive windows, smoothed or not.
+        every: steps in a window.
+        steps_per_epoch: of the run.
+        skip_epochs: epochs at the start that are left out.
+
+    Returns:
+        In the unit of the loss; NaN where there is no such pair of points.
+    """
+    T = steps_per_epoch
+    boundaries = np.arange(skip_epochs + 1, y.size * every // T + 1) * T
+    before, after = boundaries // every - 1, -(-boundaries // every)
+    there = (after < y.size) & (before >= 0)
+    falls = y[before[there]] - y[after[there]]
+    falls = falls[np.isfinite(falls)]
+    return float(falls.mean()) if falls.size else math.nan

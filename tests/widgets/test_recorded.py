@@ -1,6 +1,7 @@
 """The explorer of recorded runs: what travels, what it means, and its arithmetic in Node."""
 
 import json
+import math
 import re
 import subprocess
 from dataclasses import asdict
@@ -100,16 +101,17 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
             if every > explorer.field_list[0].high:
                 continue
             explorer.set(every=every, smoothing=0.75 if every % 4 else 1.0)
-            drawn, teeth = explorer.drawn, explorer.teeth
+            drawn, teeth, falls = explorer.drawn, explorer.teeth, explorer.falls
             for run, data in zip(explorer.runs, explorer.plot.data["runs"], strict=True):
                 now = {"every": every, "smoothing": explorer.settings["smoothing"]}
                 jobs.append({"run": data, "group": g, **now})
-                expected.append((run, every, drawn[run.label], teeth.get(run.label)))
+                tooth_of = teeth.get(run.label)
+                expected.append((run, every, drawn[run.label], tooth_of, falls[run.label]))
     (tmp_path / "jobs.json").write_text(json.dumps({"views": jobs, "spreads": []}))
     module(tmp_path, "widgets/recorded.js")
     answers = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
     compared = 0
-    for found, (run, every, drawn, measured) in zip(answers, expected, strict=True):
+    for found, (run, every, drawn, measured, fall) in zip(answers, expected, strict=True):
         assert np.array_equal(np.array(found["loss"], float), run.losses[0].values, equal_nan=True)
         np.testing.assert_allclose(np.array(found["y"], float), drawn, rtol=1e-12)
         ends = np.arange(1, drawn.size + 1) * every / run.steps_per_epoch
@@ -121,6 +123,9 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
             else:
                 assert found[name] == pytest.approx(value, rel=1e-9, abs=1e-12), (run.label, every)
                 compared += 1
+        assert (math.nan if found["fall"] is None else found["fall"]) == pytest.approx(
+            fall, rel=1e-9, abs=1e-12, nan_ok=True
+        )
     assert compared > 150
     assert any(found["drop"] is None for found in answers)
 
@@ -132,6 +137,7 @@ def test_what_is_drawn_hides_the_tooth_as_windows_grow(node, tmp_path, every):
     (tmp_path / "jobs.json").write_text(json.dumps({"views": [job], "spreads": []}))
     module(tmp_path, "widgets/recorded.js")
     (found,) = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
+    assert explorer.falls["run"] == pytest.approx(found["fall"], abs=1e-9)
     # the middles of an epoch's first and last windows are a window nearer than its ends
     assert found["climb"] == pytest.approx(0.1 * (1 - every / 252), abs=1e-4)
     assert found["fall"] == pytest.approx(0.25 - 0.1 * every / 252, abs=1e-4)
