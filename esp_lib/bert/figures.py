@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLES = ("-", "--", "-.", ":")
+EPOCHS, ENLARGED = 30, 6  # of the published run, and how many of them are shown enlarged
 POINTS = 9  # plotted an epoch, each the mean of its steps
 
 
@@ -81,6 +82,8 @@ def both_losses(records: Sequence[RunRecord], title: str, *, task: str = "mlm") 
 def published_losses(task: str, title: str) -> "Axes":
     """Training and validation loss of the paper's BERT-tiny, read off its figure (Fig. 2 b).
 
+    An inset enlarges the last epochs of training, whose teeth are small beside the descent.
+
     Args:
         task: "mlm", the hidden words, or "nsp", the next sentence.
         title: above the axes.
@@ -93,7 +96,18 @@ def published_losses(task: str, title: str) -> "Axes":
         step, values = published.bert_tiny(f"{task}_{series}_loss")
         at = step / published.BERT_TINY_STEPS
         ax.plot(at, values, style, color=color, label=label, linewidth=1)
-    return _finish(ax, 30, f"{task.upper()} loss in nats")
+    step, values = published.bert_tiny(f"{task}_train_loss")
+    at = step / published.BERT_TINY_STEPS
+    late = at > EPOCHS - ENLARGED
+    inset = ax.inset_axes((0.42, 0.56, 0.56, 0.4) if task == "mlm" else (0.16, 0.1, 0.4, 0.25))
+    inset.plot(at[late], values[late], color=figures.BLUE, label="training, enlarged", linewidth=1)
+    inset.tick_params(labelsize=7, length=2, color=figures.SOFT, labelcolor=figures.INK)
+    inset.spines[:].set_color(figures.GRID)
+    figures.epoch_lines(inset, EPOCHS)
+    inset.set(xlim=(EPOCHS - ENLARGED, EPOCHS), xticks=(EPOCHS - ENLARGED, EPOCHS))
+    ax.set(xlabel="epoch", ylabel=f"{task.upper()} loss in nats", xlim=(0, EPOCHS))
+    figures.label_lines(ax)
+    return ax
 
 
 def _finish(ax: "Axes", epochs: int, ylabel: str) -> "Axes":
@@ -120,12 +134,12 @@ def amplitudes(
         rows: label -> drop, rise in nats; the first row is the baseline, drawn down through all.
         groups: numbers of rows before which a thin line separates groups.
     """
-    ax = figures.panel(size=(7.6, 0.7 + 0.27 * len(rows)))
+    ax = figures.panel(size=(figures.WIDE[0], 0.7 + 0.22 * len(rows)))
     heights = -np.arange(len(rows))
     marks = []
     for offset, kind, color, marker, face in (
-        (0.13, 0, figures.BLUE, "o", figures.BLUE),
-        (-0.13, 1, figures.ORANGE, "s", "none"),
+        (0.13, 0, figures.INK, "o", figures.INK),
+        (-0.13, 1, figures.PURPLE, "s", "none"),
     ):
         values = np.array([row[kind].mean for row in rows.values()])
         errors = 1.96 * np.array([row[kind].error for row in rows.values()])

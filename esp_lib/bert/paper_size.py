@@ -139,3 +139,26 @@ def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axe
     ax.locator_params(axis="x", integer=True)
     figures.label_lines(ax)
     return ax
+
+
+def compared(runs: Sequence[tuple[RunRecord, str, str]], epochs: int) -> "list[Axes]":
+    """Three panels: training loss, validation loss and drops of some runs (Fig. 4).
+
+    Args:
+        runs: record, label and colour of each.
+        epochs: how many of them are drawn.
+    """
+    panels = []
+    for series, title, ylabel in (
+        ("mlm_train_loss", "(a) training", "MLM training loss in nats"),
+        ("mlm_val_loss", "(b) validation", "MLM validation loss in nats"),
+    ):
+        ax = figures.panel(title, xlabel="epoch", ylabel=ylabel)
+        for record, label, color in runs:
+            drawn = ours(record, series).until(epochs)
+            ax.plot(drawn.epoch, drawn.value, color=color, label=label)
+        figures.epoch_lines(ax, epochs)
+        ax.set_xlim(0, epochs)
+        figures.label_lines(ax)
+        panels.append(ax)
+    return [*panels, drop_by_drop(runs, "(c) each boundary")]

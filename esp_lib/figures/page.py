@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from esp_lib.figures.numbers import figure_csv
-from esp_lib.figures.style import COLORS, NARROW, PANEL, STYLE
+from esp_lib.figures.style import COLORS, NARROW, PANEL, STYLE, WIDE
 from esp_lib.records.record import RunRecord
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def show(
     """Put one figure, of one or several panels, on the page.
 
     Args:
-        axes: one a panel. A single wide panel is drawn a second time for narrow screens.
+        axes: one a panel. A single wide panel is drawn a second time for narrow screens; a tall
+            one, of many rows, keeps its height there.
         name: the figure's anchor, unique on the page, such as "fig-19".
         number: such as "5.1".
         caption: can be read alone; plain text.
@@ -64,7 +65,8 @@ def show(
     figures: list[Any] = [ax.figure for ax in axes]
     drawn = [page_svg(figure, f"{name}-{i}") for i, figure in enumerate(figures)]
     if len(drawn) == 1 and figures[0].get_size_inches()[0] > PANEL[0]:
-        figures[0].set_size_inches(*NARROW)
+        height = figures[0].get_size_inches()[1]
+        figures[0].set_size_inches(NARROW[0], NARROW[1] if height <= WIDE[1] else height)
         narrow = page_svg(figures[0], f"{name}-narrow")
         body = f'<div class="esp-wide">{drawn[0]}</div><div class="esp-narrow">{narrow}</div>'
     else:

@@ -102,3 +102,13 @@ def test_records_are_found_however_few_there_are(tmp_path):
     assert list(ablations.PRETRAINING.on_disk("paper", folder=tmp_path)) == ["baseline"]
     with pytest.raises(ValueError, match="names must be one of"):
         ablations.PRETRAINING.on_disk("paper", ["unknown"], tmp_path)
+
+
+def test_settings_are_compared_in_three_panels_over_the_epochs_that_they_share():
+    runs = [(record(), "β₂ = 0.999", "#0b62a8"), (record(seed=1, noise=0.1), "β₂ = 0.8", "#09765a")]
+    training, validation, drops = paper_size.compared(runs, 3)
+    for ax in (training, validation):
+        assert {label for _, label, _ in runs} <= {line.get_label() for line in ax.get_lines()}
+        drawn = [line for line in ax.get_lines() if line.get_label().startswith("β₂")]
+        assert all(line.get_xdata().max() <= 3 for line in drawn)
+    assert "paper" in [line.get_label() for line in drops.get_lines()]

@@ -123,6 +123,15 @@ def test_wide_figures_are_drawn_for_phones_too(curves):
     assert 'class="esp-narrow"' in page
 
 
+def test_tall_figures_keep_their_height_on_phones(curves):
+    ax = figures.panel(size=(figures.WIDE[0], 6))
+    figures.band(ax, [0, 1], np.ones((2, 2)), figures.BLUE, "rows")
+    page = figures.show(ax, name="fig-x", number="0.1", caption="C", alt="A").page
+    boxes = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', page)
+    assert [float(height) for _, height in boxes] == [6 * 72, 6 * 72]
+    assert float(boxes[1][0]) == pytest.approx(figures.PANEL[0] * 72, rel=0.01)
+
+
 def test_same_data_same_bytes(curves):
     pages = [
         figures.show(figures.loss_curves(curves), name="f", number="1", caption="c", alt="a").page
