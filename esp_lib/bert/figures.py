@@ -22,7 +22,7 @@ def training(
     runs: Mapping[str, Sequence[RunRecord]],
     title: str = "",
     *,
-    colors: Sequence[str] = figures.CYCLE,
+    colors: Sequence[str] = figures.KINDS,
 ) -> "Axes":
     """Training loss of the hidden words: a line a setting, median and range of its seeds.
 
@@ -47,7 +47,7 @@ def validated(
     runs: Mapping[str, Sequence[RunRecord]],
     title: str = "",
     *,
-    colors: Sequence[str] = figures.CYCLE,
+    colors: Sequence[str] = figures.KINDS,
 ) -> "Axes":
     """Validation loss of the hidden words against epochs, a line a setting."""
     ax = figures.panel(title)
@@ -75,7 +75,7 @@ def both_losses(records: Sequence[RunRecord], title: str, *, task: str = "mlm") 
     every = int(records[0].config["validate_every"])
     figures.band(ax, loss.epochs(every), loss.every(every), figures.BLUE, "training")
     at = checked.steps / loss.steps_per_epoch
-    figures.band(ax, at, checked.values, figures.ORANGE, "validation", linestyle="--")
+    figures.band(ax, at, checked.values, figures.VALIDATION, "validation", linestyle="--")
     return _finish(ax, loss.steps // loss.steps_per_epoch, f"{task.upper()} loss in nats")
 
 
@@ -91,7 +91,7 @@ def published_losses(task: str, title: str) -> "Axes":
     ax = figures.panel(title)
     for label, series, color, style in (
         ("training", "train", figures.BLUE, "-"),
-        ("validation", "val", figures.ORANGE, "--"),
+        ("validation", "val", figures.VALIDATION, "--"),
     ):
         step, values = published.bert_tiny(f"{task}_{series}_loss")
         at = step / published.BERT_TINY_STEPS

@@ -72,7 +72,7 @@ def draw_tooth(ax: "Axes", phase: ArrayLike, profile: ArrayLike) -> "Axes":
     phase, profile = np.asarray(phase), np.asarray(profile)
     here = np.isfinite(profile)
     ax.axhline(0.0, color=figures.GRID, linewidth=0.8, label="zero")
-    ax.plot(phase[here], profile[here], color=figures.ORANGE, linewidth=1.2, label="tooth")
+    ax.plot(phase[here], profile[here], color=figures.PURPLE, linewidth=1.2, label="tooth")
     ax.set(xlabel="phase of the epoch", xlim=(0, 1))
     return ax
 

@@ -12,19 +12,22 @@ from esp_lib.figures.curves import (
 )
 from esp_lib.figures.page import Shown, page_svg, show
 from esp_lib.figures.style import (
+    BETA2,
     BLUE,
     COLORS,
-    CYCLE,
     GREEN,
     GREY,
     GRID,
     INK,
+    KINDS,
     NARROW,
     ORANGE,
+    ORDERS,
     PANEL,
     PURPLE,
     SOFT,
     STYLE,
+    VALIDATION,
     WIDE,
     beta2_color,
     legend,
@@ -33,8 +36,8 @@ from esp_lib.figures.style import (
 )
 
 __all__ = [
-    "BLUE", "COLORS", "CYCLE", "GREEN", "GREY", "GRID", "INK", "NARROW", "ORANGE", "PANEL",
-    "PURPLE", "SOFT", "STYLE", "WIDE", "Shown", "band", "beta2_color", "drawable", "epoch_lines",
-    "label_lines", "legend", "loss_curves", "page_svg", "panel", "published_against_ours", "show",
-    "signed_log", "span", "wide",
+    "BETA2", "BLUE", "COLORS", "GREEN", "GREY", "GRID", "INK", "KINDS", "NARROW", "ORANGE",
+    "ORDERS", "PANEL", "PURPLE", "SOFT", "STYLE", "VALIDATION", "WIDE", "Shown", "band",
+    "beta2_color", "drawable", "epoch_lines", "label_lines", "legend", "loss_curves", "page_svg",
+    "panel", "published_against_ours", "show", "signed_log", "span", "wide",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib.figures.style import BLUE, CYCLE, GRID, INK, SOFT, panel, wide
+from esp_lib.figures.style import BLUE, GRID, INK, KINDS, SOFT, panel, wide
 from esp_lib.sawtooth.curve import Curve
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def loss_curves(
     curves: Mapping[str, Curve],
     *,
     every: int = 1,
-    colors: Sequence[str] = CYCLE,
+    colors: Sequence[str] = KINDS,
     published: Mapping[str, ArrayLike] | None = None,
     ax: "Axes | None" = None,
     log: bool = False,

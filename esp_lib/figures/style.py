@@ -18,7 +18,16 @@ COLORS = {
 }  # fmt: skip
 BLUE, ORANGE, GREEN = COLORS["blue"], COLORS["orange"], COLORS["green"]
 PURPLE, GREY, INK, SOFT, GRID = (COLORS[c] for c in ("purple", "grey", "ink", "soft", "grid"))
-CYCLE = (BLUE, ORANGE, GREEN, PURPLE, GREY, INK)
+# What a colour means, in every chapter and explorer. Orange and green are values of beta2 and
+# nothing else. Blue is also the usual setting, from which one thing was changed: `KINDS` is for
+# kinds that have no colour of their own, the usual one first.
+BETA2 = {
+    0.999: BLUE, 0.99: BLUE, 0.9: ORANGE, 0.82: GREY, 0.8: GREEN, 0.79: GREY, 0.78: PURPLE,
+    0.7: INK,
+}  # fmt: skip
+ORDERS = {"reshuffle": BLUE, "fixed": PURPLE, "reverse": INK, "replacement": GREY}
+KINDS = (BLUE, PURPLE, GREY, INK)
+VALIDATION = GREY
 PANEL, WIDE, NARROW = (3.7, 2.9), (7.6, 3.3), (3.7, 3.1)  # inches, 72 points each
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -31,7 +40,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,
-    "axes.prop_cycle": f"cycler('color', {list(CYCLE)})",
+    "axes.prop_cycle": f"cycler('color', {list(KINDS)})",
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "xtick.labelcolor": INK,
@@ -44,8 +53,8 @@ STYLE: Any = {
 
 
 def beta2_color(beta2: float) -> str:
-    """The colour of a beta2, as in the paper: 0.999 blue, 0.9 orange, 0.8 green; else purple."""
-    return {0.999: BLUE, 0.9: ORANGE, 0.8: GREEN}.get(round(float(beta2), 6), PURPLE)
+    """The colour of a beta2, as in the paper: 0.999 blue, 0.9 orange, 0.8 green; see `BETA2`."""
+    return BETA2.get(round(float(beta2), 6), PURPLE)
 
 
 def panel(title: str = "", *, size: tuple[float, float] = PANEL, **subplot: Any) -> "Axes":

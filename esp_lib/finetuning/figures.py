@@ -20,7 +20,7 @@ TENTH = 10  # points an epoch of a training loss, each the mean of its steps
 def training(runs: Mapping[str, RunRecord], title: str, *, order: int = 0) -> "Axes":
     """Training loss of one data order against epochs, a line a run; the first lies on top."""
     ax = figures.panel(title, xlabel="epoch", ylabel="training loss in nats")
-    colors, styles = (figures.ORANGE, figures.BLUE), ("--", "-")
+    colors, styles = (figures.PURPLE, figures.BLUE), ("--", "-")
     for i, (label, record) in enumerate(runs.items()):
         loss = record.arrays["train_loss"][order].astype(float)
         steps = int(record.config["steps_per_epoch"])
@@ -54,7 +54,7 @@ def sizes(runs: Mapping[str, Episodes], title: str, *, steps: bool) -> "Axes":
         x = episodes.step if steps else np.arange(1, loss.shape[1] + 1) / episodes.per_epoch
         shown = slice(None) if steps else x <= shortest
         mean, error = loss.mean(axis=0), loss.std(axis=0, ddof=1) / np.sqrt(len(loss))
-        color, style = figures.CYCLE[i], ("-", "--", "-.", ":")[i % 4]
+        color, style = figures.KINDS[i], ("-", "--", "-.", ":")[i % 4]
         low, high = (mean - error)[shown], (mean + error)[shown]
         ax.fill_between(x[shown], low, high, color=color, alpha=0.2, linewidth=0, label=label)
         ax.plot(x[shown], mean[shown], style, color=color, label=label)
@@ -93,8 +93,8 @@ def densities(values: Array, task: str, title: str) -> "Axes":
     shown = []
     for label, group, color, style in (
         ("best init", inits.best_values, figures.BLUE, "-"),
-        ("worst init", inits.worst_values, figures.ORANGE, "-"),
-        ("best order", orders.best_values, figures.GREEN, "--"),
+        ("worst init", inits.worst_values, figures.PURPLE, "-"),
+        ("best order", orders.best_values, figures.BLUE, "--"),
         ("worst order", orders.worst_values, figures.PURPLE, "--"),
     ):
         curve = density(group, at)
@@ -123,8 +123,8 @@ def best_of(episodes: Episodes, title: str) -> "Axes":
     n = np.arange(1, episodes.score.shape[0] * episodes.score.shape[1] + 1)
     for label, often, color, style in (
         (f"{episodes.per_epoch} an epoch", episodes.per_epoch, figures.BLUE, "-"),
-        ("1 an epoch", 1, figures.ORANGE, "--"),
-        ("at the end", 0, figures.GREEN, ":"),
+        ("1 an epoch", 1, figures.PURPLE, "--"),
+        ("at the end", 0, figures.GREY, ":"),
     ):
         values = best_seen(episodes.score, episodes.per_epoch, often)
         low, high = bootstrap_validation(values, n)
@@ -139,7 +139,7 @@ def best_of(episodes: Episodes, title: str) -> "Axes":
 def chosen(found: Chosen, n: Sequence[int], task: str, title: str) -> "Axes":
     """What the best of n episodes scores on the examples it was chosen on, and on others."""
     ax = figures.panel(title, xlabel="episodes to choose from", ylabel=metric(task))
-    ax.plot(n, found.reported, "o-", color=figures.ORANGE, markersize=3, label="reported")
+    ax.plot(n, found.reported, "o-", color=figures.PURPLE, markersize=3, label="reported")
     ax.plot(n, found.honest, "s--", color=figures.BLUE, markersize=3, label="elsewhere")
     _count_axis(ax, n[-1])
     figures.label_lines(ax)
@@ -160,7 +160,7 @@ def reductions(budgets: Sequence[int], chosen: Array, judged: Array, title: str)
         title, xlabel="budget in fully trained episodes", ylabel="error reduction in %"
     )
     ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="zero")
-    ax.plot(budgets, 100 * chosen, "o-", color=figures.ORANGE, markersize=3, label="where chosen")
+    ax.plot(budgets, 100 * chosen, "o-", color=figures.PURPLE, markersize=3, label="where chosen")
     ax.plot(budgets, 100 * judged, "s--", color=figures.BLUE, markersize=3, label="elsewhere")
     figures.label_lines(ax)
     return ax

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib.figures.style import COLORS, CYCLE, GREEN, GREY, INK, PURPLE, SOFT, panel
+from esp_lib.figures.style import COLORS, GREEN, GREY, INK, KINDS, PURPLE, SOFT, panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,7 +130,7 @@ def trajectory(
 def shares(direction: Array, gradient: Array, beta2: Array, title: str) -> "Axes":
     """Each coordinate's part of the inner product of step and gradient, against beta2."""
     ax = zero_line(panel(title))
-    for part, name, color in zip((direction * gradient).T, "123", CYCLE, strict=False):
+    for part, name, color in zip((direction * gradient).T, "123", KINDS, strict=False):
         ax.plot(beta2, part, color=color, label=f"dim {name}")
     ax.set_yscale("symlog", linthresh=10)
     ax.set(xlabel="β₂ of this one step", ylabel="part of the inner product")

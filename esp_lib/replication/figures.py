@@ -86,9 +86,8 @@ def along_epoch(
     ax = figures.panel(title, xlabel=xlabel)
     means = figures.drawable(values.mean(axis=0))  # (betas, steps)
     step = np.arange(1, means.shape[-1] + 1)
-    for i, (b, mean) in enumerate(zip(betas, means, strict=True)):
-        color = figures.CYCLE[i % len(figures.CYCLE)]
-        ax.plot(step, mean, color=color, label=f"{b:g}", linewidth=1.1)
+    for b, mean in zip(betas, means, strict=True):
+        ax.plot(step, mean, color=figures.beta2_color(b), label=f"{b:g}", linewidth=1.1)
     if log:
         ax.set_yscale("log")
     else:

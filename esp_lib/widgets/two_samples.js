@@ -57,7 +57,7 @@ function create(drawing) {
     if (!hold || !span) span = 1.25 * largest;
     const grey = "var(--esp-grey)";
     const dots = (sample) => ({
-      x, y: loss, hideLine: true, color: sample === "A" ? "var(--esp-blue)" : "var(--esp-orange)",
+      x, y: loss, hideLine: true, color: sample === "A" ? "var(--esp-blue)" : "var(--esp-purple)",
       dots: [...names].flatMap((name, k) => (name === sample ? [k] : [])), letter: sample,
     });
     const boundaries = Array.from({ length: EPOCHS - 1 }, (_, k) => 2 * k + 2.5);

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from esp_lib import Curve, figures
+from esp_lib.widgets.sawtooth import color_of
+from tests.conftest import ROOT
 
 
 @pytest.fixture
@@ -163,14 +165,26 @@ def test_the_three_beta2_colours_differ_for_everyone(seen):
             assert np.linalg.norm(linear(colors[i]) - linear(colors[j])) > 0.09
 
 
+def test_orange_is_a_beta2_and_nothing_else():
+    sources = [*(ROOT / "esp_lib").rglob("*.py"), *(ROOT / "book").glob("*.ipynb")]
+    named = {path.name for path in sources if re.search(r"\bORANGE\b", path.read_text("utf8"))}
+    assert named == {"style.py", "__init__.py"}
+    scripts = [p.name for p in (ROOT / "esp_lib").rglob("*.js") if "--esp-orange" in p.read_text()]
+    assert scripts == []  # front/colors.js has the values of beta2
+
+
+def test_beta2_colours_are_those_of_the_explorers():
+    for beta2 in (0.999, 0.99, 0.9, 0.8, 0.5):
+        name = color_of({"optimizer": "Adam", "beta2": beta2})
+        assert figures.COLORS[name] == figures.beta2_color(beta2)
+
+
 @pytest.mark.parametrize("name", ["ink", "soft", "blue", "orange", "green", "purple", "grey"])
 def test_colours_have_contrast_on_paper(name):
     assert (1.05) / (luminance(figures.COLORS[name]) + 0.05) >= 4.5
 
 
 def test_colours_are_those_of_the_style_sheet():
-    from tests.conftest import ROOT
-
     css = (ROOT / "book/css/esp.css").read_text()
     light = css[: css.index('html[data-theme="dark"]')]
     for name, value in figures.COLORS.items():

@@ -21,7 +21,7 @@ import { button } from "../front/host.js";
 import { readTask } from "./episodes.js";
 import { rounded } from "../front/settings.js";
 
-const COLORS = { stopped: "var(--esp-grey)", continued: "var(--esp-blue)", best: "var(--esp-orange)" };
+const COLORS = { stopped: "var(--esp-grey)", continued: "var(--esp-blue)", best: "var(--esp-purple)" };
 const SEEDS = 2 ** 32;
 
 const number = (value) => value.toFixed(4).replace(/^-/, "\u2212");

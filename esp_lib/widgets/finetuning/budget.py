@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
-from esp_lib.figures import BLUE, GREY, ORANGE, epoch_lines, label_lines
+from esp_lib.figures import BLUE, GREY, PURPLE, epoch_lines, label_lines
 from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, compare
 from esp_lib.sampling.orders import shuffles
 from esp_lib.widgets.base import Explorer, static_axes
@@ -140,7 +140,7 @@ class BudgetExplorer(Explorer):
         looks = {
             "stopped early": (GREY, range(plan.p, plan.t), 0.55),
             "continued": (BLUE, range(plan.p), 0.55),
-            "best found": (ORANGE, [best], 1.0),
+            "best found": (PURPLE, [best], 1.0),
         }
         for label, (color, ranks, alpha) in looks.items():
             for rank in ranks:

@@ -59,7 +59,7 @@ function create(drawing, model) {
       [
         dots(stopped, "var(--esp-grey)"),
         dots(Array.from(kept), "var(--esp-blue)"),
-        { x: [line, line], y: view.y, color: "var(--esp-orange)" },
+        { x: [line, line], y: view.y, color: "var(--esp-purple)" },
       ],
       view,
     );

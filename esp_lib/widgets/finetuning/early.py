@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from esp_lib import _checks
-from esp_lib.figures import BLUE, GREY, ORANGE, label_lines
+from esp_lib.figures import BLUE, GREY, PURPLE, label_lines
 from esp_lib.finetuning.early_scores import Early, early_and_final
 from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, rounded
@@ -100,6 +100,6 @@ class EarlyExplorer(Explorer):
         kept = np.isin(np.arange(len(score)), found.kept)
         for label, rows, color in (("stopped", ~kept, GREY), ("continued", kept, BLUE)):
             ax.plot(early[rows], final[rows], "o", color=color, markersize=4, label=label)
-        ax.axvline(found.line, color=ORANGE, linewidth=1.2, label="stopping line")
+        ax.axvline(found.line, color=PURPLE, linewidth=1.2, label="stopping line")
         label_lines(ax)
         return ax

@@ -116,7 +116,7 @@ export function createReport(el) {
     toothBox.hidden = !seen;
     if (!seen) return;
     const level = { x: [0, 1], y: [0, 0], color: "var(--esp-grey)", faint: true };
-    const tooth = [level, { x: d.phase, y: d.profile, color: "var(--esp-orange)" }];
+    const tooth = [level, { x: d.phase, y: d.profile, color: "var(--esp-purple)" }];
     folded.draw(tooth, { x: [0, 1], ...tightAxis(tooth), log: false });
   }
 
