@@ -164,19 +164,26 @@ def _is_curve(ax: "Axes", line: Any) -> bool:
 def published_against_ours(
     published: NDArray[Any], mean: NDArray[Any], sd: NDArray[Any], ax: "Axes | None" = None
 ) -> "Axes":
-    """Each published value as z = (published - mean) / sd, against our mean; grey from -3 to 3."""
+    """Each published value as z = (published - mean) / sd, against its epoch; grey from -3 to 3.
+
+    Args:
+        published: end-of-epoch losses (runs, epochs); the runs of an epoch stand side by side.
+        mean: of ours, likewise.
+        sd: standard deviation of ours, likewise.
+        ax: axes to draw on; new ones if none are given.
+    """
     ax = wide() if ax is None else ax
-    mean = drawable(mean)
-    z = (published - mean) / sd
+    z = (published - drawable(mean)) / sd
+    runs, epochs = z.shape
+    beside = (np.arange(runs)[:, None] + 0.5) / runs - 0.5
     ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0, label="z from −3 to 3")
     ax.axhline(0, color=SOFT, linewidth=0.8, label="zero")
     ax.plot(
-        mean, z, "o", markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5,
-        label="published",
+        (np.arange(1, epochs + 1) + 0.8 * beside).ravel(), z.ravel(), "o",
+        markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5, label="published",
     )  # fmt: skip
-    ax.set_xscale("log")
-    ax.set_xlabel("our mean end-of-epoch loss")
-    ax.set_ylabel("z of the published value")
+    ax.set(xlabel="epoch", ylabel="z of the published value", xlim=(0.4, epochs + 0.6))
+    ax.set_xticks(np.arange(1, epochs + 1))
     reach = 1.15 * max(4.0, np.nanmax(np.abs(z), initial=0.0))
     ax.set_ylim(-reach, reach)
     return ax

@@ -16,6 +16,13 @@ from tests.conftest import ROOT, require
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for chapter in TOC["chapters"])]
 SHOTS = ROOT / "_build" / "screenshots"
+# What would be cut off at the right: the links at the foot, and formulas that can't be scrolled.
+CUT = """() => [
+  ...document.querySelectorAll(".prev-next-area *"),
+  ...[...document.querySelectorAll("mjx-container[display]")].filter(
+    (one) => getComputedStyle(one).overflowX !== "auto"),
+].filter((one) => one.getBoundingClientRect().right > innerWidth)
+ .map((one) => [one.className, one.textContent.slice(0, 40)])"""
 
 
 # ------------------------------------------------------------------------------------- every page
@@ -39,6 +46,7 @@ def test_page_is_whole_in_both_widths(open_page, site, name, theme):
             timeout=60_000,
         )
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(CUT) == []
         found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
         violations = [
             (

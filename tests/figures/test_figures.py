@@ -66,9 +66,12 @@ def test_lines_are_named_by_choice_or_all_that_join_points(curves):
 
 def test_published_against_ours_draws_z():
     ax = figures.published_against_ours(
-        np.array([1.0, 2.0]), np.array([1.5, 2.0]), np.array([0.25, 1.0])
+        np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.5, 2.0], [3.0, 5.0]]), np.full((2, 2), 0.5)
     )
-    assert ax.get_lines()[-1].get_ydata() == pytest.approx([-2, 0])
+    points = ax.get_lines()[-1]
+    assert points.get_ydata() == pytest.approx([-1, 0, 0, -2])
+    assert np.rint(points.get_xdata()).tolist() == [1, 2, 1, 2]  # the epochs
+    assert len(set(points.get_xdata())) == 4  # runs stand side by side
 
 
 def test_a_span_joins_two_points_and_names_them():
