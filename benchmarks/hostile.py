@@ -1,11 +1,12 @@
-"""Attacks in full: wrong calls, broken records, and how many of them broke something.
+"""Attacks in full: wrong calls, broken records and links, and how many of them broke something.
 
 Run with `python -m benchmarks.hostile`; it prints the table and writes it to
 `benchmarks/hostile.md`. The tests run the same attacks in small. A wrong call breaks if it ends in
 anything but a result, or a ValueError or TypeError that names the argument, or if it takes more
-than 20 s or 1 GiB.
+than 20 s or 1 GiB. Mangled logs are in `benchmarks.diagnosis_page`.
 """
 
+import shutil
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +16,13 @@ import numpy as np
 from esp_lib._environment import commit, versions
 from esp_lib.records.store import DamagedRecord, load, save
 from tests.hostile import calls
+from tests.hostile.links import broken_links
 from tests.records.records import make_record
 from tests.records.test_nothing_lost import killed_everywhere
 
 RANDOM = 5_000  # calls with one or two random hostile values
 CHANGED = 5_000  # records with one random change
+LINKS = 5_000  # to an explorer, mangled at random
 
 
 def unnoticed(count: int, seed: int) -> list[str]:
@@ -57,6 +60,15 @@ def lost() -> tuple[int, list[str]]:
     return len(found), [f"{key}: {there}" for key, there in found.items() if there not in kept]
 
 
+def misread() -> list[str]:
+    """Mangle links to an explorer; a line where one is neither refused nor sets good settings."""
+    node = shutil.which("node")
+    if node is None:
+        raise FileNotFoundError("Node is not on this machine: it reads the links as a page does")
+    with tempfile.TemporaryDirectory() as folder:
+        return broken_links(node, Path(folder), LINKS, 0)[0]
+
+
 def attacks() -> list[tuple[str, int, list[str]]]:
     """What was tried, how often, and what broke."""
     kills, gone = lost()
@@ -70,6 +82,7 @@ def attacks() -> list[tuple[str, int, list[str]]]:
             unnoticed(CHANGED, 0),
         ),
         ("a sweep killed before and after each call that touches the disk", kills, gone),
+        ("links to an explorer, mangled at random", LINKS, misread()),
     ]
 
 
