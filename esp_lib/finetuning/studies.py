@@ -188,8 +188,8 @@ def differences(profile: str) -> str:
         )
     return (
         "theirs is BERT-large (24 layers, 340 million parameters), all of which is trained, with "
-        "dropout. Ours is smaller by an order of magnitude, five of its six layers are frozen "
-        "{cite:p}`lee2019freezing`, there is no dropout, and it trains on part of SST-2 and CoLA."
+        "dropout. Ours is smaller by an order of magnitude, five of its six layers are frozen, "
+        "there is no dropout, and it trains on part of SST-2 and CoLA."
     )
 
 

@@ -87,6 +87,13 @@ def test_no_page_shows_a_python_object(built_book, name):
 
 
 @pytest.mark.parametrize("name", [*CHAPTERS, "index", "play"])
+def test_no_page_shows_markup(built_book, name):
+    """Roles such as {cite:p} work in a notebook's text, not in what its code prints."""
+    page = (built_book / f"book/{name}.html").read_text()
+    assert re.findall(r"{(?:cite|doc|ref|math)[^}]*}(?=<code|`)", page) == []
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, "index", "play"])
 def test_every_page_says_how_it_was_computed(built_book, name):
     page = (built_book / f"book/{name}.html").read_text()
     foot = page[page.index("esp-provenance") :]
