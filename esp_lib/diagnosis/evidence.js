@@ -31,6 +31,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   let grid = arrange(steps, loss, T, interval);
   const plain = toothOf(grid);
   let undone = null;
+  let uneven = false;
   if (T / interval >= MEAN_POINTS) {
     const tried = undoRunningMean(steps, loss, T);
     const { noiseRatio, undoneRatio, undoneMiddle } = tried;
@@ -38,7 +39,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
     if (noiseRatio > RUNNING && even) {
       undone = tried;
       grid = arrange(steps, undone.loss, T, interval);
-    }
+    } else uneven = noiseRatio > RUNNING;
   }
 
   const jumps = rateSteps(rate);
@@ -75,8 +76,8 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   }
   const boundaries = tooth.drops.reduce((sum, drop) => sum + Number.isFinite(drop), 0);
   return {
-    tooth, settled, plain, pointsPerEpoch: T / interval, boundaries, undone, correlation, joined,
-    repeat, pattern, edges, apart, jumps: jumps.length, jumpsEverywhere,
+    tooth, settled, plain, pointsPerEpoch: T / interval, boundaries, undone, uneven, correlation,
+    joined, repeat, pattern, edges, apart, jumps: jumps.length, jumpsEverywhere,
     jumpDrop: jumpsEverywhere ? NaN : dropAt(steps, loss, jumps, T), largeDrops: large.length, restPValue,
     repeated: isRepeated(tooth.drops), noise,
   };

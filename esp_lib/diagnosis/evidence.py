@@ -35,6 +35,7 @@ class Evidence:
     points_per_epoch: float
     boundaries: int  # at which a drop could be measured
     undone: signs.Undone | None  # a running mean that was taken apart
+    uneven: bool  # there is much more noise early in epochs than late, but no such mean
     correlation: float  # of neighbouring points
     joined: int  # how many points were joined to one; 0: they are alike, but too few to be joined
     repeat: signs.Repeat
@@ -67,7 +68,7 @@ def collect(
     T = steps_per_epoch
     plain_grid = arrange(steps, loss, T, interval)
     plain = tooth_of(plain_grid, folded=False)
-    undone = None
+    undone, uneven = None, False
     grid = plain_grid
     if T / interval >= MEAN_POINTS:
         tried = signs.undo_running_mean(steps, loss, T)
@@ -78,6 +79,7 @@ def collect(
         ):
             undone = tried
             grid = arrange(steps, undone.loss, T, interval)
+        uneven = undone is None and tried.noise_ratio > RUNNING
 
     jumps = signs.rate_steps(rate)
     epoch = np.ceil(steps / T - 1e-9).astype(np.int64) - 1
@@ -125,9 +127,9 @@ def collect(
             rest = tooth_of(without(grid, tooth.boundaries[large]), folded=False)
             rest_p = float(rest.p_value)
     return Evidence(
-        tooth, settled, plain, T / interval, boundaries, undone, correlation, joined, repeat,
-        pattern, edges, apart, int(jumps.size), everywhere, jump_drop, int(large.size), rest_p,
-        _repeated(tooth.drops), noise,
+        tooth, settled, plain, T / interval, boundaries, undone, uneven, correlation, joined,
+        repeat, pattern, edges, apart, int(jumps.size), everywhere, jump_drop, int(large.size),
+        rest_p, _repeated(tooth.drops), noise,
     )  # fmt: skip
 
 

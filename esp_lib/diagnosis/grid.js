@@ -88,9 +88,24 @@ function repeatsAfter(steps, T, window) {
   return odd > 0.01 * (steps.length - 1) ? 0 : window / commonDivisor(T, window);
 }
 
-/** `measure` of a grid; `skip` epochs are left out at the start, by default as it does. */
-export function toothOf(grid, skip) {
+/** The share of the parts of an epoch (a row) that hold points. */
+export function filledShare({ y, bins }, row) {
+  let count = 0;
+  for (let b = 0; b < bins; b++) count += Number.isFinite(y[row * bins + b]);
+  return count / bins;
+}
+
+/**
+ * `measure` of a grid; `skip` epochs are left out at the start, by default as it does, where an
+ * epoch counts if half of it holds points.
+ */
+export function toothOf(grid, skip = null) {
   const { y, phase, epochs, bins } = grid;
+  if (skip === null) {
+    let whole = 0;
+    for (let row = 0; row < epochs; row++) whole += filledShare(grid, row) >= 0.5;
+    skip = whole >= 5 ? 1 : 0;
+  }
   const tooth = measure(y, bins, { skip });
   let far = 0;
   phase.forEach((at, cell) => {

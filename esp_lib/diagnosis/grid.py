@@ -92,10 +92,13 @@ def tooth_of(grid: Grid, skip: int | None = None, folded: bool = True) -> Sawtoo
 
     Args:
         grid: at least one epoch.
-        skip: epochs to leave out at the start; as `measure` does by default.
+        skip: epochs to leave out at the start; by default as `measure` does, where an epoch counts
+            if half of it holds points.
         folded: whether the folded tooth is asked for, or drops and rises alone.
     """
     y = grid.y.ravel()
+    if skip is None:
+        skip = int(np.count_nonzero(np.isfinite(grid.y).mean(axis=1) >= 0.5) >= 5)
     center = (np.arange(grid.bins) + 0.5) / grid.bins
     if np.abs(grid.phase - center).max(initial=0) * grid.bins < 1e-3:
         return measure(y, steps_per_epoch=grid.bins, skip_epochs=skip)

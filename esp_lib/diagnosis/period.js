@@ -4,7 +4,7 @@
 import { tTail } from "../sawtooth/student_t.js";
 import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
-import { MAX_BINS, arrange, coarsen, toothOf } from "./grid.js";
+import { MAX_BINS, arrange, coarsen, filledShare, toothOf } from "./grid.js";
 
 const MAX_SEARCHED = 4_096; // points of the curve in which is searched
 const REFINE_BINS = 40; // parts of an epoch are enough to compare neighbouring lengths
@@ -20,6 +20,8 @@ const CLEAR = 3; // variance between phases over that of noise from which the lo
 const ASIDE = 0.03; // twice how far from a length, as a share of it, another may repeat better
 const BETTER = 1.3; // how much more it must vary between phases at another length
 const MANY_POINTS = 10; // in a part of an epoch, beside which the steps that are tried are few
+const HALF = 0.5; // of an epoch's parts that must hold points
+const ALTERNATING = 3; // how much more noise differs from its neighbours in turns than otherwise
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 
 /**
@@ -49,7 +51,7 @@ export function findPeriod(steps, loss, interval) {
   let grid = arrange(steps, loss, length, interval);
   const most = Math.trunc(whole / length / LEAST_EPOCHS);
   const drops = Array.from(toothOf(grid).drops.filter(Number.isFinite), (drop) => Float64Array.of(drop));
-  const again = Math.max(cycle(drops, most), shapeCycle(grid, most));
+  const again = Math.max(cycle(drops, most), shapeCycle(grid, most), levelCycle(grid, most));
   if (again > 1) length *= again;
   length = sameOrder(steps, loss, length, error * width, interval);
   if (length !== first) grid = arrange(steps, loss, length, interval);
@@ -202,8 +204,11 @@ function squaresWithin(rows) {
   });
 }
 
-/** After how many rows they come again: 1 if they do not differ but by chance. */
-function cycle(rows, most) {
+/**
+ * After how many rows they come again: 1 if they do not differ but by chance, or so many `times` as
+ * much.
+ */
+function cycle(rows, most, times = 1) {
   if (rows.length < 4) return 1;
   const all = squaresWithin(rows);
   const features = rows[0].length;
@@ -217,7 +222,7 @@ function cycle(rows, most) {
     const ratio = (all - within) / (j - 1) / Math.max(within / freedom, 1e-300);
     const far = 1 + (12 / Math.sqrt(features * (j - 1))) * (1 + 10 / (features * freedom));
     within /= freedom;
-    if (ratio > far && within < 0.7 * least) {
+    if (ratio > times * far && within < 0.7 * least) {
       best = j;
       least = within;
     }
@@ -228,12 +233,25 @@ function cycle(rows, most) {
 /** After how many epochs the course of the loss within them comes again. */
 function shapeCycle(grid, most) {
   if (grid.bins < LEAST_CELLS || grid.epochs < 6) return 1;
-  const { y, bins, epochs } = coarsen(grid, Math.floor(grid.bins / LEAST_CELLS));
+  const { y, bins, epochs } = coarsen(grid, Math.max(2, Math.floor(grid.bins / LEAST_CELLS)));
   const rows = Array.from({ length: epochs - 1 }, (_, r) => y.subarray((r + 1) * bins, (r + 2) * bins))
     .filter((row) => row.every((value) => Number.isFinite(value)));
   if (rows.length < 5) return 1;
   const level = rows.map((row) => total(row) / row.length);
   return cycle(rows.map((row, r) => row.map((value) => value - level[r])), most);
+}
+
+/** After how many epochs their levels come again, above and below their neighbours'. */
+function levelCycle(grid, most) {
+  const { y, bins } = grid;
+  const levels = [];
+  for (let row = 1; row < grid.epochs; row++) {
+    if (!(filledShare(grid, row) > HALF)) continue;
+    const here = y.subarray(row * bins, (row + 1) * bins);
+    levels.push(totalOf(bins, (b) => (Number.isFinite(here[b]) ? here[b] : 0)) / here.filter(Number.isFinite).length);
+  }
+  const rows = levels.slice(1, -1).map((level, i) => Float64Array.of(level - (levels[i] + levels[i + 2]) / 2));
+  return cycle(rows, most, ALTERNATING);
 }
 
 /** The mean drop over its error, and over its spread where drops are to be alike. */

@@ -35,6 +35,8 @@ CLEAR = 3.0  # variance between phases over that of noise from which the loss re
 ASIDE = 0.03  # twice how far from a length, as a share of it, another may repeat better
 BETTER = 1.3  # how much more it must vary between phases at another length
 MANY_POINTS = 10  # in a part of an epoch, beside which the steps that are tried are few
+HALF = 0.5  # of an epoch's parts that must hold points
+ALTERNATING = 3.0  # how much more noise differs from its neighbours in turns than in other orders
 MOST = 12  # multiples of a period that are told from it
 
 
@@ -84,7 +86,8 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     grid = arrange(steps, loss, length, interval)
     most = int(total / length / MIN_EPOCHS)
     drops = tooth_of(grid, folded=False).drops
-    again = max(_cycle(drops[np.isfinite(drops), None], most), _shape_cycle(grid, most))
+    again = max(_cycle(drops[np.isfinite(drops), None], most), _shape_cycle(grid, most),
+                _level_cycle(grid, most))  # fmt: skip
     if again > 1:
         length *= again
     length = _same_order(steps, loss, length, error * width, interval)
@@ -198,12 +201,13 @@ def _whole(length: float, error: float) -> float:
     return length
 
 
-def _cycle(rows: Array, most: int) -> int:
+def _cycle(rows: Array, most: int, times: float = 1.0) -> int:
     """After how many rows they come again: 1 if they do not differ but by chance.
 
     Analysis of variance: rows (rows, features) are sorted into as many classes, and those classes
     are taken that leave the least variance within, if they differ: if the ratio of variances is one
-    that chance makes about once in a thousand times (a bound above the quantile of F).
+    that chance makes about once in a thousand times (a bound above the quantile of F), or so many
+    `times` as large.
     """
     if len(rows) < 4:
         return 1
@@ -220,7 +224,7 @@ def _cycle(rows: Array, most: int) -> int:
         ratio = (total - within) / (j - 1) / max(within / freedom, 1e-300)
         far = 1 + 12 / np.sqrt(features * (j - 1)) * (1 + 10 / (features * freedom))
         within /= freedom
-        if ratio > far and within < 0.7 * least:
+        if ratio > times * far and within < 0.7 * least:
             best, least = j, within
     return best
 
@@ -229,11 +233,19 @@ def _shape_cycle(grid: Grid, most: int) -> int:
     """After how many epochs the course of the loss within them comes again."""
     if grid.bins < MIN_POINTS or grid.epochs < 6:
         return 1
-    y = coarsen(grid, grid.bins // MIN_POINTS).y[1:]
+    y = coarsen(grid, max(2, grid.bins // MIN_POINTS)).y[1:]
     y = y[np.isfinite(y).all(axis=1)]
     if len(y) < 5:
         return 1
     return _cycle(y - y.mean(axis=1, keepdims=True), most)
+
+
+def _level_cycle(grid: Grid, most: int) -> int:
+    """After how many epochs their levels come again, above and below their neighbours'."""
+    here = np.isfinite(grid.y)
+    level = np.where(here, grid.y, 0.0).sum(axis=1) / np.maximum(here.sum(axis=1), 1)
+    level = level[1:][here[1:].mean(axis=1) > HALF]
+    return _cycle((level[1:-1] - (level[:-2] + level[2:]) / 2)[:, None], most, ALTERNATING)
 
 
 def _sure(length: float, y: Array, alike: bool = True) -> float:

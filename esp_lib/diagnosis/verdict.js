@@ -13,6 +13,8 @@ const CLEAR = 0.5; // correlation of the noise of epochs that must be excluded t
 const STRICT = 0.003; // p-value below which a smoothed log has a drop
 const CERTAIN = 0.001; // p-value of the drop on a falling loss, where a little bend goes a long way
 const STEEP = 0.5; // a climb below this share of the drop makes a staircase
+const NO_CLIMB = 2; // standard errors beyond which it must be below
+const MEAN_FALL = 0.7; // a running mean of a falling loss falls as much within an epoch as it drops
 
 /**
  * A judgement in the making: {reasons, found, share}; `tell` decides it, and adds headline, verdict,
@@ -140,13 +142,20 @@ function judgeClimb(e, j, searched, averaged) {
   const { rise, riseError: error } = settled;
   j.share = shareOf(settled, tooth);
   const climb = { rise, error, fall: -rise };
-  if (rise < 0 && (-rise > drop || !(tooth.pValue < CERTAIN))) return j.tell("which", [["falls more", climb]]);
-  if (!(rise + SURE * error < STEEP * drop || exact)) return j.tell("which", [["which", climb]]);
+  // at an estimated length a running mean does not show in the noise
+  const most = searched > 1 && !averaged ? MEAN_FALL * drop : drop;
+  if (rise < 0 && (-rise > most || !(tooth.pValue < CERTAIN))) {
+    return j.tell("which", [[-rise > drop ? "falls more" : "falls", climb]]);
+  }
+  if (!(rise + NO_CLIMB * error < STEEP * drop || exact)) return j.tell("which", [["which", climb]]);
+  if (isPattern(e, 4.5, 0.7)) return j.tell("which cause", [["also falls", { fall: e.pattern.fall }]]);
   if (e.jumpsEverywhere) {
     const found = { verdict: "none", cause: "learning-rate steps", likely: true };
     return j.tell("learning rate everywhere", [["rate and stairs", {}]], found);
   }
-  if (e.pointsPerEpoch < FEW_POINTS && !averaged) return j.tell("which mean", [["few for stairs", {}]]);
+  if (!averaged && (e.uneven || e.pointsPerEpoch < FEW_POINTS)) {
+    return j.tell("which mean", [[e.uneven ? "uneven" : "few for stairs", {}]]);
+  }
   const found = { verdict: "staircase", cause: "staircase" };
   return j.tell(everywhere(j), [["staircase", climb]], found);
 }

@@ -27,6 +27,8 @@ CLEAR = 0.5  # correlation of the noise of epochs that must be excluded to say: 
 STRICT = 0.003  # p-value below which a smoothed log has a drop
 CERTAIN = 0.001  # p-value of the drop on a falling loss, where a little bend goes a long way
 STEEP = 0.5  # a climb below this share of the drop makes a staircase
+NO_CLIMB = 2.0  # standard errors beyond which it must be below
+MEAN_FALL = 0.7  # a running mean of a falling loss falls as much within an epoch as it drops
 
 
 @dataclass
@@ -166,15 +168,19 @@ def _climb(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgemen
     rise, error = float(late.rise), float(late.rise_error)
     j.share = _share(late, e.tooth)
     climb = {"rise": rise, "error": error, "fall": -rise}
-    if rise < 0 and (-rise > drop or not e.tooth.p_value < CERTAIN):
-        return j.tell("which", ("falls more", climb))
-    if not (rise + SURE * error < STEEP * drop or exact):
+    # at an estimated length a running mean does not show in the noise
+    most = MEAN_FALL * drop if searched > 1 and not averaged else drop
+    if rise < 0 and (-rise > most or not e.tooth.p_value < CERTAIN):
+        return j.tell("which", ("falls more" if -rise > drop else "falls", climb))
+    if not (rise + NO_CLIMB * error < STEEP * drop or exact):
         return j.tell("which", ("which", climb))
+    if _is_pattern(e, 4.5, 0.7):
+        return j.tell("which cause", ("also falls", {"fall": e.pattern.fall}))
     if e.jumps_everywhere:
         return j.tell("learning rate everywhere", ("rate and stairs", {}), verdict="none",
                       cause="learning-rate steps", likely=True)  # fmt: skip
-    if e.points_per_epoch < FEW and not averaged:
-        return j.tell("which mean", ("few for stairs", {}))
+    if not averaged and (e.uneven or e.points_per_epoch < FEW):
+        return j.tell("which mean", ("uneven" if e.uneven else "few for stairs", {}))
     return j.tell(_everywhere(j), ("staircase", climb), verdict="staircase", cause="staircase")
 
 

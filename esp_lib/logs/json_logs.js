@@ -4,7 +4,7 @@ import { relevantNames, roleOf } from "./columns.js";
 import { LogError } from "./formats.js";
 import { MAX_COLUMNS, columnOf, countOf, makeTable, toNumber, toNumbers } from "./table.js";
 
-const MAX_VALUES = 20_000_000; // of a JSON document: bounds the memory that it takes
+export const MAX_VALUES = 5_000_000; // of a JSON document: bounds the memory that it takes
 const MAX_DEPTH = 500; // of nesting
 const MAX_KEYS = 100_000; // of one dictionary
 const DEPTH = 3; // of dictionaries in which values are looked for
@@ -154,6 +154,7 @@ export function readDocument(document, wanted) {
 export function readJsonLines(lines, wanted) {
   const rows = [];
   let wrong = 0;
+  let count = 0;
   for (const line of lines) {
     let row = null;
     try {
@@ -161,8 +162,11 @@ export function readJsonLines(lines, wanted) {
     } catch {
       // counted below
     }
-    if (isDictionary(row)) rows.push(row);
-    else wrong += 1;
+    if (isDictionary(row)) {
+      rows.push(row);
+      count += 1 + Object.keys(row).length;
+    } else wrong += 1;
+    if (count > MAX_VALUES) throw new LogError("many scalars", { most: MAX_VALUES });
   }
   const table = readDictionaries(rows, "JSON lines", wanted);
   if (wrong) table.notes.push(["no objects", { count: wrong }]);

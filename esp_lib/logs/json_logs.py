@@ -16,7 +16,7 @@ from esp_lib.logs.columns import relevant, role
 from esp_lib.logs.formats import LogError
 from esp_lib.logs.table import MAX_COLUMNS, Array, Table, column_of, to_number, to_numbers
 
-MAX_VALUES = 20_000_000  # of a JSON document: bounds the memory that it takes
+MAX_VALUES = 5_000_000  # of a JSON document: bounds the memory that it takes
 MAX_DEPTH = 500  # of nesting: Python's own limit differs from one version to the next
 DEPTH = 3  # of dictionaries in which values are looked for
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
@@ -106,7 +106,7 @@ def read_document(data: Any, wanted: Iterable[str]) -> Table:
 
 def read_json_lines(lines: list[str], wanted: Iterable[str]) -> Table:
     """One JSON object a line. Other lines, such as one cut off, are left out and counted."""
-    rows, bad = [], 0
+    rows, bad, count = [], 0, 0
     decode = json.JSONDecoder(parse_int=float).decode
     for line in lines:
         try:
@@ -116,8 +116,11 @@ def read_json_lines(lines: list[str], wanted: Iterable[str]) -> Table:
             row = None
         if isinstance(row, dict):
             rows.append(row)
+            count += 1 + len(row)
         else:
             bad += 1
+        if count > MAX_VALUES:
+            raise LogError("many scalars", most=MAX_VALUES)
     table = read_rows(rows, "JSON lines", wanted)
     if bad:
         table.notes.append(("no objects", {"count": bad}))
@@ -170,6 +173,8 @@ def read_rows(rows: list[dict[str, Any]], source: str, wanted: Iterable[str]) ->
 
 def to_numbers_with_gaps(cells: list[Any]) -> Array:
     """As `to_numbers`, fast where some are missing."""
+    if None not in cells:
+        return to_numbers(cells)
     values = np.full(len(cells), np.nan)
     here = [i for i, cell in enumerate(cells) if cell is not None]
     values[here] = to_numbers([cells[i] for i in here])

@@ -14,7 +14,7 @@ import { clean, readPattern, readText } from "./text.js";
 import { isRunFile, readRunFile } from "./binary/wandb.js";
 
 const MAX_TEXT = 32 * 2 ** 20; // bytes
-const MAX_BINARY = 512 * 2 ** 20;
+const MAX_BINARY = 256 * 2 ** 20;
 const LARGEST_LOSS = 1e70; // a loss beyond it counts as diverged
 const MAX_STEP = 2 ** 53; // larger steps are not whole numbers in double precision
 const SOME = 100_000; // bytes by which a binary file is told

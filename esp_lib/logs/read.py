@@ -23,7 +23,7 @@ from esp_lib.logs.text import clean, read_pattern, read_text
 __all__ = ["Log", "LogError", "parse_log", "read_log"]
 
 MAX_TEXT = 32 * 2**20  # bytes; reading it takes less than 1 GB of memory
-MAX_BINARY = 512 * 2**20
+MAX_BINARY = 256 * 2**20
 CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\b\x1b\0"))  # that no text has
 ODD = 0.02  # share of such characters from which a file is binary
 
@@ -53,21 +53,19 @@ def read_log(path: str | Path, **choices: Any) -> Log:
     return parse_log(data, **choices)
 
 
-def read_stream(file: Any) -> bytes:
+def read_stream(file: Any) -> bytearray:
     """The bytes of an open file, up to what is accepted of its kind; LogError beyond."""
-    data = bytes(file.read(2**16))
+    data = bytearray(file.read(2**16))
     most = MAX_BINARY if is_events(data) or is_run_file(data) else MAX_TEXT
-    parts, size = [data], len(data)
-    while data := file.read(2**20):
-        parts.append(data)
-        size += len(data)
-        if size > most:
+    while some := file.read(2**20):
+        data += some
+        if len(data) > most:
             raise LogError("too large", size=most // 2**20)
-    return b"".join(parts)
+    return data
 
 
 def parse_log(
-    data: bytes | str,
+    data: bytes | bytearray | str,
     *,
     column: str | None = None,
     validation_column: str | None = None,
@@ -106,16 +104,18 @@ def parse_log(
         raise
 
 
-def read_table(data: bytes | str, wanted: list[str], pattern: str | None = None) -> Table:
+def read_table(
+    data: bytes | bytearray | str, wanted: list[str], pattern: str | None = None
+) -> Table:
     """The content of a log as columns, by the first reader that finds a loss in it."""
-    if isinstance(data, bytes):
+    if not isinstance(data, str):
         if is_events(data):
             return read_events(data, wanted)
         if is_run_file(data):
             return read_run_file(data, wanted)
     if len(data) > MAX_TEXT:
         raise LogError("too large", size=MAX_TEXT // 2**20)
-    text = clean(_decode(data) if isinstance(data, bytes) else data)
+    text = clean(data if isinstance(data, str) else _decode(data))
     start = text[:100_000].lstrip()[:1]
     if not start:
         raise LogError("empty")
@@ -161,7 +161,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes | bytearray) -> str:
     if data[:2] == b"\x1f\x8b" or data[:4] == b"PK\x03\x04":
         raise LogError("compressed")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):

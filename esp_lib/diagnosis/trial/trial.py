@@ -21,8 +21,9 @@ from esp_lib.records import npz
 from esp_lib.records.store import results_folder
 
 LABELS = tuple(RIGHT)
-FIRST = 90_000  # seed: far from those of the tests, and of the runs on which limits were set
-EACH = 130  # runs of a label in the full trial
+FIRST = 500_000  # seed: of the runs that judge, on which no limit was set
+EACH = 300  # runs of a label in the full trial
+TUNED = ((90_000, 130), (300_000, 150), (310_000, 100))  # first seeds and how many: limits were set
 MIN_PER_EPOCH, MIN_EPOCHS, MIN_POINTS = 12, 4, 400  # what a log needs to be sure of a tooth
 
 Mask = NDArray[np.bool_]

@@ -10,6 +10,7 @@ Checksums are not compared.
 """
 
 import struct
+from array import array
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -22,7 +23,7 @@ FLOAT, DOUBLE = 1, 2  # of TensorProto
 Fields = Iterator[tuple[int, int | memoryview]]
 
 
-def is_events(data: bytes) -> bool:
+def is_events(data: bytes | bytearray) -> bool:
     """Whether these bytes are an event file: its first record names the format's version."""
     return b"brain.Event:" in data[:64]
 
@@ -80,10 +81,10 @@ def number_of(value: memoryview) -> tuple[str, float]:
     return tag, number
 
 
-def read_events(data: bytes, wanted: Iterable[str]) -> Table:
+def read_events(data: bytes | bytearray, wanted: Iterable[str]) -> Table:
     """Every scalar of an event file, a column a tag. A record that is cut off ends the reading."""
     view = memoryview(data)
-    found: dict[str, tuple[list[float], list[float]]] = {}
+    found: dict[str, tuple[array[float], array[float]]] = {}
     at = bad = 0
     while at + 12 <= len(data):
         (size,) = struct.unpack_from("<Q", data, at)
@@ -102,7 +103,7 @@ def read_events(data: bytes, wanted: Iterable[str]) -> Table:
                 if field == 1 and not isinstance(content, int):
                     tag, number = number_of(content)
                     if not np.isnan(number) or tag in found:
-                        steps, numbers = found.setdefault(tag, ([], []))
+                        steps, numbers = found.setdefault(tag, (array("d"), array("d")))
                         steps.append(float(step))
                         numbers.append(number if np.isfinite(number) else np.inf)
         except IndexError:

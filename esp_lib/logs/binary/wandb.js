@@ -2,7 +2,7 @@
 // its source.
 
 import { LogError, listed } from "../formats.js";
-import { loadJson, readDictionaries } from "../json_logs.js";
+import { MAX_VALUES, loadJson, readDictionaries } from "../json_logs.js";
 import { BrokenRecord, fieldsOf, isBytes } from "./tensorboard.js";
 
 const BLOCK = 32_768;
@@ -68,10 +68,14 @@ function historyOf(record) {
 export function readRunFile(data, wanted) {
   const rows = [];
   let wrong = 0;
+  let count = 0;
   for (const record of recordsOf(data)) {
+    if (count > MAX_VALUES) throw new LogError("many scalars", { most: MAX_VALUES });
     try {
       const row = historyOf(record);
-      if (row) rows.push(row);
+      if (!row) continue;
+      rows.push(row);
+      count += 1 + Object.keys(row).length;
     } catch (error) {
       if (!(error instanceof BrokenRecord || error instanceof LogError)) throw error;
       wrong += 1;

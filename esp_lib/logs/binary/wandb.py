@@ -16,19 +16,19 @@ from typing import Any
 
 from esp_lib.logs.binary.tensorboard import fields
 from esp_lib.logs.formats import LogError, listed
-from esp_lib.logs.json_logs import read_rows
+from esp_lib.logs.json_logs import MAX_VALUES, read_rows
 from esp_lib.logs.table import Table
 
 BLOCK = 32_768
 HEADER = 7
 
 
-def is_run_file(data: bytes) -> bool:
+def is_run_file(data: bytes | bytearray) -> bool:
     """Whether these bytes are a run file of Weights & Biases."""
     return data[:4] == b":W&B"
 
 
-def records(data: bytes) -> Iterator[bytes]:
+def records(data: bytes | bytearray) -> Iterator[bytes]:
     """The records of a LevelDB log; ends where the file is cut off."""
     at, parts = HEADER, []
     while at + HEADER <= len(data):
@@ -38,7 +38,7 @@ def records(data: bytes) -> Iterator[bytes]:
             at += left  # to the next block
             continue
         at += HEADER
-        parts.append(data[at : at + size])
+        parts.append(bytes(data[at : at + size]))
         at += size
         if kind in (1, 4):
             yield b"".join(parts)
@@ -68,9 +68,9 @@ def history(record: bytes) -> dict[str, Any] | None:
     return row or None
 
 
-def read_run_file(data: bytes, wanted: Iterable[str]) -> Table:
+def read_run_file(data: bytes | bytearray, wanted: Iterable[str]) -> Table:
     """Every scalar of the history, a column a key. A record that is broken is left out."""
-    rows, bad = [], 0
+    rows, bad, count = [], 0, 0
     for record in records(data):
         try:
             row = history(record)
@@ -79,6 +79,9 @@ def read_run_file(data: bytes, wanted: Iterable[str]) -> Table:
         else:
             if row:
                 rows.append(row)
+                count += 1 + len(row)
+            if count > MAX_VALUES:
+                raise LogError("many scalars", most=MAX_VALUES)
     table = read_rows(rows, "Weights & Biases run file", wanted)
     if not table.columns:
         raise LogError("no scalar", names=listed(table.names))
