@@ -89,9 +89,13 @@ def section(trial: Trial) -> list[str]:
     if not given:
         length = trial.length[trial.teeth]
         right = np.abs(length - 1) < 0.02
+        clear = trial.teeth & (trial.per_epoch > 19.9) & (trial.epochs >= 6)
+        nearest = np.abs(trial.length - 1) * trial.per_epoch <= 0.5
         lines += [
             f"Epoch lengths of the teeth: right within 2 % {right.sum()}, not found "
-            f"{np.isnan(length).sum()}, wrong {(~right & ~np.isnan(length)).sum()}.", "",
+            f"{np.isnan(length).sum()}, wrong {(~right & ~np.isnan(length)).sum()}. Of clear teeth "
+            "(at least the noise, 20 points an epoch, six epochs) the length is found to the nearest "
+            f"point, be it as a guess, in {share(nearest, clear)}. The goal is 95 %.", "",
         ]  # fmt: skip
     return lines
 

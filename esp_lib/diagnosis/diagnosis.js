@@ -3,7 +3,7 @@
 
 import { correctedP, judge, unable } from "./verdict.js";
 import { collectEvidence } from "./evidence.js";
-import { findPeriod } from "./period.js";
+import { LEVEL, findPeriod } from "./period.js";
 import { findOverfitting } from "./overfitting.js";
 import { formatG } from "../logs/format.js";
 import { tPoint } from "../sawtooth/student_t.js";
@@ -21,7 +21,7 @@ const LEAST_POINTS = 3; // an epoch
 export function diagnose(log, stepsPerEpoch = null) {
   const length = chooseLength(log, stepsPerEpoch);
   let evidence = null;
-  let judged = refusal(log, length.steps);
+  let judged = refusal(log, length.steps, length.guess);
   if (judged === null) {
     evidence = collectEvidence(log.steps, log.loss, log.learningRate, length.steps, log.interval);
     judged = judge(evidence, length.tries, log.averaged);
@@ -31,11 +31,12 @@ export function diagnose(log, stepsPerEpoch = null) {
 }
 
 /** Why nothing can be measured, if so; null if not. */
-function refusal({ steps, loss, interval, leftOut }, length) {
+function refusal({ steps, loss, interval, leftOut }, length, guess = null) {
   const points = loss.length;
   const [first, last] = [steps[0], steps[points - 1]];
   if (leftOut > points) return unable("lost points", { lost: leftOut, points });
   if (Number.isNaN(length)) return unable("no length");
+  if (guess !== null) return unable("guess", guess);
   if (length / interval < LEAST_POINTS) {
     return unable("few points", { points: length / interval, least: LEAST_POINTS });
   }
@@ -66,9 +67,11 @@ function chooseLength(log, asked) {
   if (!Number.isFinite(period.steps)) {
     return { ...known, steps: NaN, source: "unknown", confidence: 0 };
   }
-  const { steps, error, tries } = period;
-  const reasons = [["estimated", { length: steps, error, tries }]];
-  return { steps, source: "estimated", confidence: 1 - period.pValue, tries, reasons };
+  const { steps, error, tries, pValue } = period;
+  const searched = { length: steps, error, tries };
+  const found = { steps, confidence: 1 - pValue, tries };
+  if (pValue < LEVEL) return { ...found, source: "estimated", reasons: [["estimated", searched]] };
+  return { ...found, source: "guessed", reasons: [], guess: { ...searched, p: pValue } };
 }
 
 /** The 95 % interval of the amplitude; NaN where there is none. */

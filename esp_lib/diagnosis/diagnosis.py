@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from esp_lib import _checks
 from esp_lib.diagnosis.evidence import Evidence, collect
 from esp_lib.diagnosis.overfitting import overfitting
-from esp_lib.diagnosis.period import find_period
+from esp_lib.diagnosis.period import LEVEL, find_period
 from esp_lib.diagnosis.report import Diagnosis
 from esp_lib.diagnosis.verdict import Judgement, corrected, judge, unable
 from esp_lib.logs.log import Log, log_of_arrays, log_of_columns
@@ -57,6 +57,7 @@ def diagnose(
         if not math.isfinite(steps_per_epoch):
             raise ValueError(f"steps_per_epoch must be finite, got {steps_per_epoch}")
     tries, confidence, reasons = 1, 1.0, []
+    guess: dict[str, float] = {}
     length, source = math.nan, "unknown"
     own = log.steps_per_epoch
     if steps_per_epoch is not None:
@@ -72,9 +73,12 @@ def diagnose(
         if math.isfinite(period.steps):
             length, source, tries = period.steps, "estimated", period.tries
             searched = {"length": length, "error": period.error, "tries": tries}
-            reasons.append(("estimated", searched))
+            if period.p_value < LEVEL:
+                reasons.append(("estimated", searched))
+            else:
+                source, guess = "guessed", searched | {"p": period.p_value}
     evidence = None
-    judgement = _refusal(log, length)
+    judgement = _refusal(log, length, guess)
     if judgement is None:
         evidence = collect(log.steps, log.loss, log.learning_rate, length, log.interval)
         judgement = judge(evidence, tries, log.averaged)
@@ -98,13 +102,15 @@ def _as_log(loss: Any, steps: ArrayLike | None, epochs: ArrayLike | None) -> Log
     return log_of_arrays(loss, steps, epochs)
 
 
-def _refusal(log: Log, length: float) -> Judgement | None:
+def _refusal(log: Log, length: float, guess: dict[str, float]) -> Judgement | None:
     """Why nothing can be measured, if so."""
     points, first, last = log.loss.size, float(log.steps[0]), float(log.steps[-1])
     if log.left_out > points:
         return unable("lost points", lost=log.left_out, points=points)
     if math.isnan(length):
         return unable("no length")
+    if guess:
+        return unable("guess", **guess)
     if length / log.interval < MIN_POINTS:
         return unable("few points", points=length / log.interval, least=MIN_POINTS)
     if last <= length:

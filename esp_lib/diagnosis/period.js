@@ -14,12 +14,14 @@ const FINE = 16; // candidates move the last boundary by this part of an epoch
 const APART = 8; // lengths that move it by this part are told apart
 const KEPT = 3; // candidates of an octave that are measured
 const NEARLY = 0.97; // share of the surest drop at which lengths are not told apart
-const LEVEL = 5e-4; // of the corrected p-value: an order of the data may look like teeth
+export const LEVEL = 5e-4; // of the corrected p-value: an order of the data may look like teeth
 const MANY = 1_000_000; // degrees of freedom: the normal distribution
 const CLEAR = 3; // variance between phases over that of noise from which the loss repeats
 const ASIDE = 0.03; // twice how far from a length, as a share of it, another may repeat better
 const BETTER = 1.3; // how much more it must vary between phases at another length
 const MANY_POINTS = 10; // in a part of an epoch, beside which the steps that are tried are few
+const GUESS = 0.5; // of the corrected p-value, from which no length is named at all
+const APART_BY = 3; // standard errors by which another length must repeat better
 const HALF = 0.5; // of an epoch's parts that must hold points
 const ALTERNATING = 3; // how much more noise differs from its neighbours in turns than otherwise
 const MOST_MULTIPLES = 12; // multiples of a period that are told from it
@@ -58,7 +60,7 @@ export function findPeriod(steps, loss, interval) {
   const p = grid.epochs >= 2 ? pValueOf(toothOf(grid), usual) : 1;
   const tries = triesOf(length / width, cells);
   const pValue = Number.isFinite(p) ? Math.min(1, p * tries) : 1;
-  if (pValue >= LEVEL) return { steps: NaN, pValue, error: NaN, tries };
+  if (pValue >= GUESS) return { steps: NaN, pValue, error: NaN, tries };
   return { steps: length, pValue, error: error * width, tries };
 }
 
@@ -289,8 +291,10 @@ function folded(length, y) {
   });
   const best = argmax(spread);
   const all = totalOf(flat.length, (i) => flat[i] ** 2);
-  const noise = (all - spread[best]) / Math.max(flat.length - parts, 1);
-  const clear = spread[best] > CLEAR * parts * noise && spread[best] > BETTER * spread[30];
+  const noise = Math.max(0, all - spread[best]) / Math.max(flat.length - parts, 1);
+  const own = spread[30]; // at the length itself
+  const error = Math.sqrt(noise * (2 * parts * noise + 4 * Math.max(own - parts * noise, 0)));
+  const clear = spread[best] > Math.max(CLEAR * parts * noise, BETTER * own, own + APART_BY * error);
   return clear ? near[best] : length;
 }
 

@@ -29,10 +29,12 @@ FINE = 16  # candidates move the last boundary by this part of an epoch
 APART = 8  # lengths that move it by this part are told apart
 KEPT = 3  # candidates of an octave that are measured
 LEVEL = 5e-4  # of the corrected p-value: an order of the data may look like teeth at some length
+GUESS = 0.5  # of it, from which no length is named at all
 NEARLY = 0.97  # share of the surest drop at which lengths are not told apart
 MANY = 1_000_000  # degrees of freedom: the normal distribution
 CLEAR = 3.0  # variance between phases over that of noise from which the loss repeats
 ASIDE = 0.03  # twice how far from a length, as a share of it, another may repeat better
+APART_BY = 3.0  # standard errors of it by which another length must repeat better
 BETTER = 1.3  # how much more it must vary between phases at another length
 MANY_POINTS = 10  # in a part of an epoch, beside which the steps that are tried are few
 HALF = 0.5  # of an epoch's parts that must hold points
@@ -58,7 +60,8 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
         interval: steps from one point to the next.
 
     Returns:
-        The most convincing length, NaN if its corrected p-value is not below `LEVEL`.
+        The most convincing length, NaN if its corrected p-value is not below `GUESS`; a guess if
+        it is not below `LEVEL`.
     """
     nothing = Period(float("nan"), 1.0, float("nan"), 0)
     total = float(steps[-1])
@@ -96,7 +99,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     p = _p_value(tooth_of(grid, folded=False), scale) if grid.epochs >= 2 else 1.0
     tries = _tries(length / width, cells)
     corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
-    if corrected >= LEVEL:
+    if corrected >= GUESS:
         return Period(float("nan"), corrected, float("nan"), tries)
     return Period(length, corrected, error * width, tries)
 
@@ -284,8 +287,10 @@ def _folded(length: float, y: Array) -> float:
         sums = np.bincount(part, weights=flat, minlength=parts)
         spread.append(float((sums**2 / np.maximum(number, 1)).sum()))
     best = int(np.argmax(spread))
-    noise = (float((flat**2).sum()) - spread[best]) / max(flat.size - parts, 1)
-    clear = spread[best] > CLEAR * parts * noise and spread[best] > BETTER * spread[30]
+    noise = max(0.0, float((flat**2).sum()) - spread[best]) / max(flat.size - parts, 1)
+    own = spread[30]  # at the length itself
+    error = np.sqrt(noise * (2 * parts * noise + 4 * max(own - parts * noise, 0.0)))
+    clear = spread[best] > max(CLEAR * parts * noise, BETTER * own, own + APART_BY * error)
     return float(near[best]) if clear else length
 
 

@@ -40,7 +40,7 @@ class Diagnosis:
     noise: float  # standard deviation of a logged point about the line of its epoch
     shape: str  # "linear", "concave", "convex" or "none"
     steps_per_epoch: float
-    steps_per_epoch_source: str  # "argument", "log", "estimated" or "unknown"
+    steps_per_epoch_source: str  # "argument", "log", "estimated", "guessed" or "unknown"
     steps_per_epoch_confidence: float  # 0 to 1
     epochs: float  # in the log
     points_per_epoch: float

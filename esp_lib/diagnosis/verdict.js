@@ -172,7 +172,7 @@ const everywhere = ({ found }) =>
 /** It drops and climbs: is it the order of the data after all? */
 function judgeSawtooth(e, j, searched) {
   // an estimated length fits the drops, and so may make a tooth of a pattern that has none
-  if (searched === 1 ? isPattern(e, 4.5, 0.7) : isPattern(e, 3, 0.6)) {
+  if (searched === 1 ? isPattern(e, 4.5, 0.7) : isPattern(e, 3.5, 0.6)) {
     return j.tell("which cause", [["also falls", { fall: e.pattern.fall }]]);
   }
   const { correlation, error } = e.repeat;

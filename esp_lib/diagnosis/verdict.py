@@ -201,7 +201,7 @@ def _everywhere(j: Judgement) -> str:
 def _sawtooth(e: Evidence, j: Judgement, searched: int) -> Judgement:
     """It drops and climbs: is it the order of the data after all?"""
     # an estimated length fits the drops, and so may make a tooth of a pattern that has none
-    if _is_pattern(e, 4.5, 0.7) if searched == 1 else _is_pattern(e, 3.0, 0.6):
+    if _is_pattern(e, 4.5, 0.7) if searched == 1 else _is_pattern(e, 3.5, 0.6):
         return j.tell("which cause", ("also falls", {"fall": e.pattern.fall}))
     again = {"correlation": e.repeat.correlation, "error": e.repeat.error}
     if again["correlation"] > max(REPEATS, SURE * again["error"]):

@@ -17,9 +17,10 @@ from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make
 from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.logs.log import Log, log_of_arrays
-from esp_lib.logs.read import read_log
+from esp_lib.logs.read import parse_log, read_log
 from esp_lib.widgets._assets import bundle
 from tests.logs.in_node import CHOICES, as_json
+from tests.logs.real_logs import REAL, labels, needs_real
 from tests.node import module, run_node
 
 SCRIPTS = ("diagnosis/diagnosis.js", "diagnosis/report.js", "logs/read.js")
@@ -190,6 +191,21 @@ def test_files_get_the_same_diagnosis_on_the_whole_path(node, tmp_path):
         cases.append((read_log(tmp_path / "logs" / name, voice="page", **choices), None))
     assert compare(in_node(node, tmp_path, jobs), cases) == []
     assert len(cases) > 15
+
+
+@needs_real
+def test_real_logs_get_the_verdict_of_their_label_in_both_languages(node, tmp_path):
+    jobs, cases, wrong = [], [], []
+    for row in labels():
+        data = (REAL / row["file"]).read_bytes()
+        log = parse_log(data, voice="page")
+        jobs.append([{"base64": base64.b64encode(data).decode(), "choices": {}}, None])
+        cases.append((log, None))
+        drops = diagnose(log).verdict in ("sawtooth", "staircase")
+        if drops != (row["truth"] == "teeth"):
+            wrong.append((row["file"], row["truth"], diagnose(log).verdict))
+    assert wrong == []
+    assert compare(in_node(node, tmp_path, jobs), cases) == []
 
 
 def test_wrong_epoch_lengths_are_refused(node, tmp_path):

@@ -1,9 +1,7 @@
 """Lines and files of many tools: what is read from each, in both languages."""
 
 import json
-import os
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,9 +10,7 @@ from esp_lib.diagnosis.trial.synthetic_files import message, varint
 from esp_lib.logs.read import parse_log, read_log
 from tests.logs.forms import FORMS, LOSSES, STEPS, loss, rows
 from tests.logs.in_node import compare
-
-# Real logs of public repositories, not written by us and not kept here.
-REAL = Path(os.environ.get("ESP_SHARED", "")) / "data/logs"
+from tests.logs.real_logs import REAL, labels, needs_real
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -143,23 +139,10 @@ def test_both_languages_read_the_same(node, tmp_path):
 # ------------------------------------------------------------------------------------- real logs
 
 
-def labelled():
-    """Names and labels of the real logs; none where they are not at hand."""
-    if not (REAL / "labels.csv").is_file():
-        return []
-    import csv
-
-    with (REAL / "labels.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-needs_real = pytest.mark.skipif(not labelled(), reason="ESP_SHARED names no folder with data/logs")
-
-
 @needs_real
 def test_real_logs_are_read_whole_and_their_epochs_found():
     short, long = [], []
-    for row in labelled():
+    for row in labels():
         log = read_log(REAL / row["file"])
         points = int(float(row["points"] or 0))
         if log.loss.size < 0.9 * points:
@@ -175,7 +158,7 @@ def test_real_logs_are_read_whole_and_their_epochs_found():
 
 @needs_real
 def test_real_logs_are_read_alike_in_both_languages(node, tmp_path):
-    jobs = [((REAL / row["file"]).read_bytes(), {}) for row in labelled()]
+    jobs = [((REAL / row["file"]).read_bytes(), {}) for row in labels()]
     read, wrong = compare(node, tmp_path, jobs)
     assert wrong == []
     assert read == len(jobs)
