@@ -94,8 +94,8 @@ def section(trial: Trial) -> list[str]:
         lines += [
             f"Epoch lengths of the teeth: right within 2 % {right.sum()}, not found "
             f"{np.isnan(length).sum()}, wrong {(~right & ~np.isnan(length)).sum()}. Of clear teeth "
-            "(at least the noise, 20 points an epoch, six epochs) the length is found to the nearest "
-            f"point, be it as a guess, in {share(nearest, clear)}. The goal is 95 %.", "",
+            "(at least the noise, 20 points an epoch, six epochs) the length is found to the "
+            f"nearest point, be it as a guess, in {share(nearest, clear)}. The goal is 95 %.", "",
         ]  # fmt: skip
     return lines
 

@@ -19,7 +19,7 @@ from esp_lib.diagnosis.command import EXIT, main
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
 from esp_lib.diagnosis.overfitting import overfitting
-from esp_lib.diagnosis.period import find_period
+from esp_lib.diagnosis.period import GUESS, LEVEL, find_period
 from esp_lib.diagnosis.report import as_json, as_text
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
@@ -298,7 +298,9 @@ def test_epoch_length_is_estimated(length):
     assert period.steps == pytest.approx(length, abs=max(1, 2 * period.error))
     assert period.p_value < 1e-6
     none = make("smooth", 1, steps_per_epoch=length, epochs=12)
-    assert math.isnan(find_period(none.steps.astype(float), none.loss, 1).steps)
+    guessed = find_period(none.steps.astype(float), none.loss, 1)
+    assert guessed.p_value > 100 * LEVEL
+    assert math.isnan(guessed.steps) == (guessed.p_value >= GUESS)
 
 
 def test_overfitting_is_told_apart_from_the_teeth():
@@ -354,6 +356,17 @@ def test_command(corpus, capsys, name, status):
     assert EXIT[found["verdict"]] == status
     assert all(reason in text for reason in found["reasons"])
     assert text.startswith({0: "Yes: the loss drops", 1: ("Only", "No:"), 3: "Cannot tell"}[status])
+
+
+def test_an_epoch_length_that_is_not_certain_is_called_a_guess():
+    run, settings = draw("sawtooth", 300_061)  # a tooth of 1.5 times the noise, 22 points an epoch
+    found = diagnose(as_log(run, settings["every"]))
+    assert found.steps_per_epoch == run.steps_per_epoch
+    assert found.steps_per_epoch_source == "guessed"
+    assert 0.9 < found.steps_per_epoch_confidence < 1
+    assert found.verdict == "cannot tell"
+    assert "but that may be chance (p = " in str(found)
+    assert "(a guess from the curve)" in str(found)
 
 
 def test_command_draws(corpus, tmp_path, capsys):
