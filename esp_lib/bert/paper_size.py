@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib import figures, published
+from esp_lib.bert.corpus import SPECIAL
 from esp_lib.bert.curves import curve, smoothed, validation
 from esp_lib.records.record import RunRecord
 from esp_lib.sawtooth.measurement import Sawtooth, measure
@@ -67,6 +68,16 @@ def how_far(records: Sequence[RunRecord]) -> str:
     """How much of a run there is: "30 epochs", or "the first 7 of 30 epochs"."""
     found, planned = complete_epochs(records[0]), int(records[0].config["epochs"])
     return f"{found} epochs" if found == planned else f"the first {found} of {planned} epochs"
+
+
+def frequencies_alone(record: RunRecord) -> float:
+    """MLM loss, in nats, of a network that knows only how often each sub-word occurs.
+
+    That is the entropy of the sub-words of the training text, special ones aside.
+    """
+    count = record.arrays["token_count"][len(SPECIAL) :].astype(np.float64)
+    share = count[count > 0] / count.sum()
+    return float(-(share * np.log(share)).sum())
 
 
 def ours(record: RunRecord, series: str) -> Drawn:

@@ -1,24 +1,15 @@
 """Why the sawtooth happens: what gradient, moments and update of one batch do to the others.
 
-Source: the analysis section of Liu and Ma (2025), Figs. 10 to 18, and its published code. `probe`
-(module `probes`) records; this module fits and holds the small examples: two samples of one
-parameter (Fig. 12), and a step in three dimensions seen from a batch's gradient (Fig. 16).
+Source: the analysis section of Liu and Ma (2025), Figs. 10 to 18, and its published code.
+`quadratic.probes` records a run; `fits` fits what it recorded. Here are one batch among the others,
+and a step in three dimensions seen from a batch's gradient (Fig. 16). Shown in chapter 4.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import _checks
-from esp_lib.mechanism.fits import Fit, fit, line, moment, tooth
-from esp_lib.mechanism.two_samples import alternate, steady_swing
-from esp_lib.quadratic.probes import ProbeRecord, Probes, probe
 from esp_lib.quadratic.problem import QuadraticProblem
-
-__all__ = [
-    "EXAMPLE", "Fit", "ProbeRecord", "Probes", "alternate", "around_own_visit", "batch_gradient",
-    "fit", "line", "moment", "probe", "steady_swing", "tooth",
-    "update_similarity",
-]  # fmt: skip
 
 Array = NDArray[np.float64]
 
@@ -107,6 +98,3 @@ EXAMPLE = (
     np.array([1.0, 1e-4, 1.0]),  # v_before
     np.array([1.0, 4.0, 1e-4]),  # g^2
 )
-
-
-# ------------------------------------------------------------------------------------ two samples

@@ -38,6 +38,13 @@ def test_how_much_of_a_run_there_is():
     assert paper_size.how_far([record(epochs=6)]) == "6 epochs"
 
 
+def test_what_frequencies_alone_tell():
+    """ln 8 for eight sub-words that are equally frequent; special ones and absent ones are none."""
+    run = record()
+    run.arrays["token_count"] = np.array([99, 1, 5, 7, 3, *[10] * 8, 0], np.int32)
+    assert paper_size.frequencies_alone(run) == pytest.approx(np.log(8))
+
+
 def test_curves_are_smoothed_as_the_published_script_does():
     """Means over 50 steps, then 0.75 of each plus 0.25 of the smoothed one before."""
     run = record(noise=0.2)

@@ -7,15 +7,14 @@ from scipy import stats
 from esp_lib import Adam, QuadraticProblem, make_order
 from esp_lib.mechanism.batches import (
     EXAMPLE,
-    Probes,
     around_own_visit,
     batch_gradient,
-    probe,
     update_similarity,
 )
 from esp_lib.mechanism.fits import fit, line, moment, tooth, tooth_with
 from esp_lib.mechanism.two_samples import alternate, steady_swing
 from esp_lib.published import cosine_similarity, initial_losses
+from esp_lib.quadratic.probes import Probes, probe
 
 T = np.arange(60.0)
 
