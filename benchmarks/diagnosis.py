@@ -79,7 +79,7 @@ def section(trial: Trial) -> list[str]:
         f"## Epoch length {'given' if given else 'withheld'}", "",
         *confusion(trial),
         f"Called a sawtooth or a staircase: of smooth losses {share(trial.alarms, smooth)}, of all "
-        f"logs that have neither {share(trial.alarms, trial.nothing)}.", "",
+        f"logs that have neither {share(trial.alarms, trial.nothing)}. The goal is 1 %.", "",
         "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
         "points that are measured:", "", *detection(teeth),
         f"With at least {MIN_POINTS} points, all sizes: {share(teeth.found, enough)}; teeth of 1.5 "
