@@ -10,7 +10,7 @@ import time
 import urllib.request
 
 import pytest
-from jupyter_client import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 
 from tests.conftest import ROOT
 
