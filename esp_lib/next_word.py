@@ -85,6 +85,17 @@ def train(config: NetworkConfig, device: str = "cpu") -> NetworkRun:
         ValueError: a batch size that does not divide the examples, too little text.
     """
     import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # matrices so small take several threads longer, beside other work 5x
+    try:
+        return _train(config, device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _train(config: NetworkConfig, device: str) -> NetworkRun:
+    import torch
     from torch import nn
 
     _checks.integer("epochs", config.epochs, low=1)
