@@ -1,8 +1,10 @@
 """What a reader does with the explorers of a page, as functions of a Playwright page."""
 
 import json
+import os
 from pathlib import Path
 
+import pytest
 from ipywidgets.embed import embed_data
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,20 +21,38 @@ body {{ margin: 1rem; background: var(--esp-paper); font-family: sans-serif }}</
 <script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
 
 
-def make_page(made, folder):
-    """Address of a page with one explorer, written to `folder`."""
+def require(found, what):
+    """Skip the test, or fail it where everything has to be there (`ESP_REQUIRE_BROWSER=1`)."""
+    if found:
+        return
+    if os.environ.get("ESP_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"{what}, and ESP_REQUIRE_BROWSER=1")
+    pytest.skip(what)
+
+
+def bundle():
+    """Path of the pages' JavaScript; the test is skipped where it is not bundled."""
+    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
+    return BUNDLE
+
+
+def page_text(made, script):
+    """A page with one explorer and the style of the book; `script` is the address of the bundle."""
     data = embed_data([made], drop_defaults=False)
     style = [
         (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
     ]
-    path = folder / "index.html"
-    path.write_text(
-        PAGE.format(
-            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
-            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
-        ),
-        encoding="utf-8",
+    return PAGE.format(
+        style="".join(style), bundle=script, figure=made.static_figure(),
+        view=json.dumps(data["view_specs"][0]),
+        state=json.dumps(data["manager_state"]).replace("</", "<\\/"),
     )  # fmt: skip
+
+
+def make_page(made, folder):
+    """Address of a page with one explorer, written to `folder`."""
+    path = folder / "index.html"
+    path.write_text(page_text(made, bundle().as_uri()), encoding="utf-8")
     return path.as_uri()
 
 
@@ -85,3 +105,20 @@ def type_in(page, key, text, name="sawtooth"):
     box.fill(text)
     box.press("Enter")
     box.blur()
+
+
+def check_whole(page, width):
+    """At this width nothing is wider than the page, and axe-core finds nothing wrong."""
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    if not page.evaluate("() => 'axe' in globalThis"):
+        page.add_script_tag(path=AXE)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+    violations = [
+        (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3])
+        for one in found["violations"]
+    ]
+    assert violations == []
+    assert found["passes"]  # there was something to look at

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests import browsing
+from tests.browsing import require
 
 ROOT = browsing.ROOT
 HTML = ROOT / "_build" / "html"
@@ -44,15 +45,6 @@ def is_fresh(html: Path) -> bool:
     """Whether a complete build is there and nothing that it was made from changed since."""
     index = html / "searchindex.js"  # written last
     return index.is_file() and index.stat().st_mtime >= max(newest(ROOT / s) for s in SOURCES)
-
-
-def require(found: bool, what: str) -> None:
-    """Skip the test, or fail it where everything has to be there."""
-    if found:
-        return
-    if os.environ.get("ESP_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"{what}, and ESP_REQUIRE_BROWSER=1")
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="session")

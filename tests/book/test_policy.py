@@ -2,7 +2,6 @@
 
 import functools
 import html
-import json
 import re
 import shutil
 import sys
@@ -11,8 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.browsing import BUNDLE, PAGE, ROOT, state, wait_for_explorers
-from tests.conftest import require
+from tests.browsing import ROOT, bundle, page_text, state, wait_for_explorers
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
 from esp_policy import EMBED_HASH, MATHJAX, WIDGETS, add_policy, policy
@@ -40,19 +38,11 @@ ATTEMPTS = {
 @pytest.fixture(scope="module")
 def page_folder(tmp_path_factory):
     """A page with an explorer, under the policy of the book's pages."""
-    from ipywidgets.embed import embed_data
-
     from esp_lib.widgets import SawtoothExplorer
 
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
     folder = tmp_path_factory.mktemp("page")
-    shutil.copy(BUNDLE, folder / "widgets.js")
-    made = SawtoothExplorer()
-    data = embed_data([made], drop_defaults=False)
-    text = PAGE.format(
-        style="", bundle="widgets.js", figure=made.static_figure(),
-        view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
-    )  # fmt: skip
+    shutil.copy(bundle(), folder / "widgets.js")
+    text = page_text(SawtoothExplorer(), "widgets.js")
     tag = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy(True))}">'
     page = text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{tag}', 1)
     assert page != text

@@ -1,15 +1,21 @@
 """The explorer of budgets in Chromium, on a small page of its own."""
 
-import json
 import re
 
 import pytest
-from ipywidgets.embed import embed_data
 
 from esp_lib.finetuning.early_stopping import compare
 from esp_lib.widgets import BudgetExplorer
-from tests.browsing import AXE, BUNDLE, PAGE, drawing, explorer, field, state, type_in, wait_for
-from tests.conftest import ROOT, require
+from tests.browsing import (
+    check_whole,
+    drawing,
+    explorer,
+    field,
+    make_page,
+    state,
+    type_in,
+    wait_for,
+)
 from tests.finetuning.episodes import tasks
 
 pytestmark = pytest.mark.browser
@@ -28,20 +34,7 @@ def made():
 @pytest.fixture(scope="module")
 def url(made, tmp_path_factory):
     """Address of the page."""
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
-    data = embed_data([made], drop_defaults=False)
-    style = [
-        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
-    ]
-    path = tmp_path_factory.mktemp("page") / "index.html"
-    path.write_text(
-        PAGE.format(
-            style="".join(style), bundle=BUNDLE.as_uri(), figure=made.static_figure(),
-            view=json.dumps(data["view_specs"][0]), state=json.dumps(data["manager_state"]),
-        ),
-        encoding="utf-8",
-    )  # fmt: skip
-    return path.as_uri()
+    return make_page(made, tmp_path_factory.mktemp("page"))
 
 
 def check_against(page, fresh):
@@ -174,16 +167,9 @@ def test_bad_input_is_refused_beside_the_control(open_page, url, key, text, word
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     page = open_page(url, theme=theme, reduced_motion="reduce")
-    page.add_script_tag(path=AXE)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-        assert [(one["id"], one["nodes"][0]["failureSummary"]) for one in found["violations"]] == []
-        assert found["passes"]
+        check_whole(page, width)
 
 
 def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url):

@@ -6,8 +6,7 @@ import pytest
 
 from esp_lib.widgets import BudgetExplorer, EarlyExplorer
 from tests.browsing import (
-    AXE,
-    BUNDLE,
+    check_whole,
     drawing,
     explorer,
     field,
@@ -16,16 +15,10 @@ from tests.browsing import (
     type_in,
     wait_for,
 )
-from tests.conftest import require
 from tests.finetuning.episodes import tasks
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def bundle():
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +58,9 @@ def test_the_line_is_dragged_and_says_what_it_stops(open_page, url):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     page = open_page(url, theme=theme, reduced_motion="reduce")
-    page.add_script_tag(path=AXE)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-        assert [one["id"] for one in found["violations"]] == []
+        check_whole(page, width)
 
 
 def test_a_plan_is_judged_on_other_seeds_in_the_page(open_page, tmp_path):

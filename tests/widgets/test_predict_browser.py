@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from esp_lib.widgets import Plane, PredictExplorer
-from tests.browsing import AXE, BUNDLE, explorer, field, make_page, state, wait_for
-from tests.conftest import require
+from tests.browsing import check_whole, explorer, field, make_page, state, wait_for
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -21,7 +20,6 @@ def plane(x, beta2, fixed):
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
     betas = plane(np.linspace(0.5, 0.96, 24), np.linspace(0.4, 0.995, 24), 1e-8)
     floors = plane(np.geomspace(1e-13, 1e-3, 24), np.linspace(0.72, 0.995, 24), 0.9)
     return make_page(PredictExplorer(betas, floors), tmp_path_factory.mktemp(NAME))
@@ -67,19 +65,11 @@ def test_keys_move_the_point_and_the_other_map_has_the_other_setting(open_page, 
     page.keyboard.press("ArrowRight")
     wait_for(page, NAME, "s.settings.eps === 1.3e-8")
     assert state(page, NAME)["settings"]["beta1"] == 0.845
-    assert "#predict?plane=" in page.evaluate("location.hash") or page.wait_for_function(
-        "location.hash.startsWith('#predict?plane=')"
-    )
+    page.wait_for_function("() => location.hash.startsWith('#predict?plane=')")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     page = open_page(url, theme=theme, reduced_motion="reduce")
-    page.add_script_tag(path=AXE)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-        assert [one["id"] for one in found["violations"]] == []
+        check_whole(page, width)

@@ -5,8 +5,7 @@ import pytest
 from esp_lib.widgets import TwoRulesExplorer
 from esp_lib.widgets.comparison.two_rules import RULES
 from tests.browsing import (
-    AXE,
-    BUNDLE,
+    check_whole,
     drawing,
     explorer,
     field,
@@ -15,7 +14,6 @@ from tests.browsing import (
     type_in,
     wait_for,
 )
-from tests.conftest import require
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -26,7 +24,6 @@ RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
     return make_page(TwoRulesExplorer(RATES), tmp_path_factory.mktemp(NAME))
 
 
@@ -58,12 +55,6 @@ def test_rules_are_chosen_and_the_rate_dragged(open_page, url):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     page = open_page(url, theme=theme, reduced_motion="reduce")
-    page.add_script_tag(path=AXE)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(200)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-        assert [one["id"] for one in found["violations"]] == []
+        check_whole(page, width)

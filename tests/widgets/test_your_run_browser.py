@@ -5,12 +5,12 @@ Requests that leave the machine are refused and fail the test (fixture `open_pag
 
 import functools
 import json
+import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from ipywidgets.embed import embed_data
 
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.report import as_json, as_text
@@ -20,8 +20,7 @@ from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.wording import advice, section
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
-from tests.browsing import AXE, BUNDLE, PAGE, explorer, state, wait_for
-from tests.conftest import ROOT, require
+from tests.browsing import bundle, check_whole, explorer, page_text, state, wait_for
 from tests.diagnosis.page_worker import close
 
 pytestmark = pytest.mark.browser
@@ -34,21 +33,9 @@ SLOW = r"^(\d+)+x(?P<loss>\d)"  # takes for ever on a line of digits
 
 def write_page(folder, made):
     """A page with what a page of the book has; returns its path."""
-    require(BUNDLE.exists(), "the pages' JavaScript is not bundled (npm run build in frontend/)")
-    data = embed_data([made], drop_defaults=False)
-    style = [
-        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
-    ]
-    (folder / "widgets.js").write_bytes(BUNDLE.read_bytes())
+    shutil.copy(bundle(), folder / "widgets.js")
     path = folder / "index.html"
-    path.write_text(
-        PAGE.format(
-            style="".join(style), bundle="widgets.js", figure=made.static_figure(),
-            view=json.dumps(data["view_specs"][0]),
-            state=json.dumps(data["manager_state"]).replace("</", "<\\/"),
-        ),
-        encoding="utf-8",
-    )  # fmt: skip
+    path.write_text(page_text(made, "widgets.js"), encoding="utf-8")
     return path
 
 
@@ -371,23 +358,15 @@ def test_many_rows_are_drawn_thin_and_whole(open_page, url):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     page = open_page(url, theme=theme, reduced_motion="reduce")
-    page.add_script_tag(path=AXE)
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
         for example in EXAMPLES[::2]:
             button(page, example.title).click()
             finish(page, example.file)
-            page.wait_for_timeout(100)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            check_whole(page, width)
             boxes = [box.bounding_box() for box in part(page, ".esp-pair > div").all()]
             stacked = boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
             assert stacked == (width == 390)
-            found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
-            wrong = [(one["id"], one["nodes"][0]["failureSummary"]) for one in found["violations"]]
-            assert wrong == []
-            assert found["passes"]
 
 
 def test_everything_has_a_name_takes_the_keyboard_and_is_said(open_page, url):
