@@ -28,6 +28,7 @@ from esp_lib.diagnosis.trial.trial import (
     Trial,
     run_trial,
     save_trial,
+    share,
     trial_path,
 )
 from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
@@ -48,11 +49,6 @@ def confusion(trial: Trial) -> list[str]:
         rows = [[label, *map(str, row)] for label, row in zip(LABELS, counts.tolist(), strict=True)]
         lines += [f"{what.capitalize()}:", "", *table(["label", *names], rows)]
     return lines
-
-
-def share(hits: np.ndarray, of: np.ndarray) -> str:
-    count, total = int(hits[of].sum()), int(of.sum())
-    return f"{count} of {total} ({count / total:.2%})"
 
 
 def detection(teeth: Trial) -> list[str]:
@@ -78,13 +74,13 @@ def section(trial: Trial) -> list[str]:
     lines = [
         f"## Epoch length {'given' if given else 'withheld'}", "",
         *confusion(trial),
-        f"Called a sawtooth or a staircase: of smooth losses {share(trial.alarms, smooth)}, of all "
-        f"logs that have neither {share(trial.alarms, trial.nothing)}. The goal is 1 %.", "",
+        f"Called a sawtooth or a staircase: of smooth losses {share(trial.alarms, smooth)[1]}, of "
+        f"all logs that have neither {share(trial.alarms, trial.nothing)[1]}. The goal is 1 %.", "",
         "Teeth found, of logs with at least 12 points an epoch and 4 epochs, by the number of "
         "points that are measured:", "", *detection(teeth),
-        f"With at least {MIN_POINTS} points, all sizes: {share(teeth.found, enough)}; teeth of 1.5 "
-        f"times the noise and larger: {share(teeth.found, enough & (teeth.size >= 1.5))}. The goal "
-        "is 95 %.", "",
+        f"With at least {MIN_POINTS} points, all sizes: {share(teeth.found, enough)[1]}; teeth of "
+        f"1.5 times the noise and larger: {share(teeth.found, enough & (teeth.size >= 1.5))[1]}. "
+        "The goal is 95 %.", "",
     ]  # fmt: skip
     if not given:
         length = trial.length[trial.teeth]
@@ -95,7 +91,8 @@ def section(trial: Trial) -> list[str]:
             f"Epoch lengths of the teeth: right within 2 % {right.sum()}, not found "
             f"{np.isnan(length).sum()}, wrong {(~right & ~np.isnan(length)).sum()}. Of clear teeth "
             "(at least the noise, 20 points an epoch, six epochs) the length is found to the "
-            f"nearest point, be it as a guess, in {share(nearest, clear)}. The goal is 95 %.", "",
+            f"nearest point, be it as a guess, in {share(nearest, clear)[1]}. "
+            "The goal is 95 %.", "",
         ]  # fmt: skip
     return lines
 

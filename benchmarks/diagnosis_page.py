@@ -40,7 +40,7 @@ def python_answer(job: Job) -> dict[str, Any]:
     data, read, steps = job
     names = {"logEvery": "log_every", "column": "column", "pattern": "pattern"}
     try:
-        log = parse_log(data, **{names[name]: value for name, value in read.items()})
+        log = parse_log(data, **{names[name]: v for name, v in read.items()}, voice="page")
     except LogError as error:
         return {"refused": str(error)}
     found: dict[str, Any] = json.loads(as_json(diagnose(log, steps), "page"))

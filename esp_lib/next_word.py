@@ -87,7 +87,7 @@ def train(config: NetworkConfig, device: str = "cpu") -> NetworkRun:
     import torch
 
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # matrices so small take several threads longer, beside other work 5x
+    torch.set_num_threads(1)  # on matrices this small a second one only gets in the way
     try:
         return _train(config, device)
     finally:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 STYLES = ("-", "--", "-.", ":")
-EPOCHS, ENLARGED = 30, 6  # of the published run, and how many of them are shown enlarged
+ENLARGED = 6  # epochs at the end of the published run that are shown enlarged
 POINTS = 9  # plotted an epoch, each the mean of its steps
 
 
@@ -98,14 +98,15 @@ def published_losses(task: str, title: str) -> "Axes":
         ax.plot(at, values, style, color=color, label=label, linewidth=1)
     step, values = published.bert_tiny(f"{task}_train_loss")
     at = step / published.BERT_TINY_STEPS
-    late = at > EPOCHS - ENLARGED
+    epochs = round(at[-1])
+    late = at > epochs - ENLARGED
     inset = ax.inset_axes((0.42, 0.56, 0.56, 0.4) if task == "mlm" else (0.16, 0.1, 0.4, 0.25))
     inset.plot(at[late], values[late], color=figures.BLUE, label="training, enlarged", linewidth=1)
     inset.tick_params(labelsize=7, length=2, color=figures.SOFT, labelcolor=figures.INK)
     inset.spines[:].set_color(figures.GRID)
-    figures.epoch_lines(inset, EPOCHS)
-    inset.set(xlim=(EPOCHS - ENLARGED, EPOCHS), xticks=(EPOCHS - ENLARGED, EPOCHS))
-    ax.set(xlabel="epoch", ylabel=f"{task.upper()} loss in nats", xlim=(0, EPOCHS))
+    figures.epoch_lines(inset, epochs)
+    inset.set(xlim=(epochs - ENLARGED, epochs), xticks=(epochs - ENLARGED, epochs))
+    ax.set(xlabel="epoch", ylabel=f"{task.upper()} loss in nats", xlim=(0, epochs))
     figures.label_lines(ax)
     return ax
 

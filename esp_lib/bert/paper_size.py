@@ -129,17 +129,20 @@ def beside_published(
     return ax
 
 
-def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axes":
+def drop_by_drop(
+    runs: Sequence[tuple[RunRecord, str, str]], title: str, epochs: int | None = None
+) -> "Axes":
     """The drop at each boundary of some runs, and of the published run (hollow).
 
     Args:
         runs: record, label and colour of each.
         title: of the panel.
+        epochs: how many are drawn; by default all that there are.
     """
     ax = figures.panel(title, xlabel="epochs completed", ylabel="drop of the MLM loss in nats")
-    last = max(complete_epochs(record) for record, *_ in runs)
+    last = epochs or max(complete_epochs(record) for record, *_ in runs)
     for record, label, color in runs:
-        found = ours(record, "mlm_train_loss").tooth()
+        found = ours(record, "mlm_train_loss").until(last).tooth()
         ax.plot(found.boundaries, found.drops, "o-", color=color, markersize=3.5, label=label)
     found = theirs("mlm_train_loss").until(last).tooth()
     ax.plot(
@@ -172,4 +175,4 @@ def compared(runs: Sequence[tuple[RunRecord, str, str]], epochs: int) -> "list[A
         ax.set_xlim(0, epochs)
         figures.label_lines(ax)
         panels.append(ax)
-    return [*panels, drop_by_drop(runs, "(c) each boundary")]
+    return [*panels, drop_by_drop(runs, "(c) each boundary", epochs)]

@@ -14,7 +14,7 @@ const DOUBT = 0.25; // share of the correction for bends that counts as error
 const BENT = 0.1; // a rise whose middle is further from its chord, in amplitudes, is not linear
 
 /** Epochs at the start that are left out by default. */
-export const skippedEpochs = (steps, perEpoch) => (Math.ceil(steps / perEpoch) >= 5 ? 1 : 0);
+const skippedEpochs = (steps, perEpoch) => (Math.ceil(steps / perEpoch) >= 5 ? 1 : 0);
 
 /** Points whose window lies inside an epoch: y (0 where missing), mask, phase, each epochs x slots. */
 function foldEpochs(loss, at, stepsPerEpoch, window, skip) {

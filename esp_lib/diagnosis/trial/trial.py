@@ -133,7 +133,7 @@ def _trial(rows: Sequence[tuple[float, ...]]) -> Trial:
 def share(hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> tuple[float, str]:
     """The share of hits among some logs, as a number and in words; both (logs,)."""
     count, total = int(hits[of].sum()), int(of.sum())
-    return count / total, f"{count} of {total} ({count / total:.1%})"
+    return count / total, f"{count} of {total} ({count / total:.2%})"
 
 
 def trial_path() -> Path:

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from esp_lib import _checks
 from esp_lib.figures import BLUE, GREY, PURPLE, epoch_lines, label_lines
 from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, compare
 from esp_lib.sampling.orders import shuffles
-from esp_lib.widgets.base import Explorer, static_axes
-from esp_lib.widgets.fields import Choice, Field, Number, Settings, rounded
-from esp_lib.widgets.finetuning.episodes import TaskEpisodes, check_tasks
+from esp_lib.widgets.base import static_axes
+from esp_lib.widgets.fields import Field, Number, Settings, rounded
+from esp_lib.widgets.finetuning.episodes import EpisodesExplorer, check_tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +29,7 @@ START = 10  # the budget at the start
 STOP = 0.25  # f at the start: the article recommends 0.2 to 0.3
 
 
-class BudgetExplorer(Explorer):
+class BudgetExplorer(EpisodesExplorer):
     """Plans (t, f, p) for recorded episodes: what they find on average, what they cost.
 
     Scores travel as 16-bit integers: 5.4 bytes an evaluation with the order of the episodes.
@@ -71,25 +70,14 @@ class BudgetExplorer(Explorer):
         if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
             raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
         self.name = name
-        self.epochs = float(_checks.real("epochs", epochs, low=0, low_open=True))
-        self.tasks = check_tasks(episodes, metric or {})
+        self.take(episodes, epochs, metric)
         self.others = check_tasks(others, metric or {}) if others else ()
         if self.others and [one.label for one in self.others] != [one.label for one in self.tasks]:
             raise ValueError(f"others must be of {list(episodes)}, got {list(others or {})}")
         self.field_list = self._make_fields()
         self.defaults = self._make_defaults()
-        self.data: dict[str, Any] = {
-            "epochs": self.epochs,
-            "tasks": [one.as_json() for one in self.tasks],
-        }
-        self.data["others"] = [one.as_json() for one in self.others]
+        self.data = {**self.data, "others": [one.as_json() for one in self.others]}
         super().__init__(**settings)
-
-    @property
-    def task(self) -> TaskEpisodes:
-        """The task in force."""
-        chosen = self.settings.get("task", self.tasks[0].label)
-        return next(one for one in self.tasks if one.label == chosen)
 
     @property
     def plan(self) -> Plan:
@@ -159,16 +147,14 @@ class BudgetExplorer(Explorer):
         points = self.tasks[0].loss.shape[1]
         size = self._most
         most = min(BUDGETS, size)
-        fields: list[Field] = [
+        return (
+            *self.choice_of_task,
             Number("t", "t, started", 1, size, step=1, integer=True),
             Number("f", "f, stop at", rounded(1 / points), 1, step=1 / points),
             Number("p", "p, continued", 1, most, step=1, integer=True),
             Number("budget", "Budget", 1, most, step=1),
             Number("draw", "Example draw", 0, 2**32 - 1, integer=True),
-        ]
-        if len(self.tasks) > 1:
-            fields.insert(0, Choice("task", "Task", tuple(one.label for one in self.tasks)))
-        return tuple(fields)
+        )
 
     def _make_defaults(self) -> Settings:
         points, size = self.tasks[0].loss.shape[1], self._most
@@ -177,4 +163,4 @@ class BudgetExplorer(Explorer):
         p = max(1, budget // 2)  # half the budget, as the article recommends
         t = min(size, math.floor((budget - p * (1 - f)) / f + 1e-9))
         start: Settings = {"t": t, "f": rounded(f), "p": p, "budget": float(budget), "draw": 0}
-        return {"task": self.tasks[0].label, **start} if len(self.tasks) > 1 else start
+        return {**self.first_task, **start}

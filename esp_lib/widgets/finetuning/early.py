@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from esp_lib import _checks
 from esp_lib.figures import BLUE, GREY, PURPLE, label_lines
 from esp_lib.finetuning.early_scores import Early, early_and_final
-from esp_lib.widgets.base import Explorer, static_axes
-from esp_lib.widgets.fields import Choice, Field, Number, rounded
-from esp_lib.widgets.finetuning.episodes import TaskEpisodes, check_tasks
+from esp_lib.widgets.base import static_axes
+from esp_lib.widgets.fields import Field, Number, rounded
+from esp_lib.widgets.finetuning.episodes import EpisodesExplorer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +25,7 @@ LOOK = 0.3  # f at the start: the article recommends 0.2 to 0.3
 KEEP = 0.3  # share of the episodes that is continued, at the start
 
 
-class EarlyExplorer(Explorer):
+class EarlyExplorer(EpisodesExplorer):
     """Each recorded episode's final score against its score when it is looked at.
 
     Args:
@@ -56,27 +55,18 @@ class EarlyExplorer(Explorer):
         metric: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        self.epochs = float(_checks.real("epochs", epochs, low=0, low_open=True))
-        self.tasks = check_tasks(episodes, metric or {})
+        self.take(episodes, epochs, metric)
         size, points = self.tasks[0].loss.shape
         self.field_list: tuple[Field, ...] = (
+            *self.choice_of_task,
             Number("f", "f, look at", rounded(1 / points), 1, step=1 / points),
             Number("p", "p, continued", 1, size, step=1, integer=True),
         )
         look = max(1, round(LOOK * points)) / points
-        self.defaults = {"f": rounded(look), "p": max(1, round(KEEP * size))}
-        if len(self.tasks) > 1:
-            labels = tuple(one.label for one in self.tasks)
-            self.field_list = (Choice("task", "Task", labels), *self.field_list)
-            self.defaults = {"task": labels[0], **self.defaults}
-        self.data = {"epochs": self.epochs, "tasks": [one.as_json() for one in self.tasks]}
+        self.defaults = {
+            **self.first_task, "f": rounded(look), "p": max(1, round(KEEP * size)),
+        }  # fmt: skip
         super().__init__(**settings)
-
-    @property
-    def task(self) -> TaskEpisodes:
-        """The task in force."""
-        chosen = self.settings.get("task", self.tasks[0].label)
-        return next(one for one in self.tasks if one.label == chosen)
 
     @property
     def point(self) -> int:

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from esp_lib import _checks
 from esp_lib.finetuning.early_stopping import check_episodes
+from esp_lib.widgets.base import Explorer
+from esp_lib.widgets.fields import Choice, Field
 from esp_lib.widgets.packing import Packed, pack
 
 
@@ -44,6 +47,41 @@ class TaskEpisodes:
             "score": self.packed.as_json(),
             "order": base64.b64encode(order.tobytes()).decode("ascii"),
         }
+
+
+class EpisodesExplorer(Explorer):
+    """Base of the explorers of recorded episodes: their tasks, and the one in force."""
+
+    epochs: float  # of an episode
+    tasks: tuple[TaskEpisodes, ...]
+
+    def take(
+        self,
+        episodes: Mapping[str, tuple[ArrayLike, ArrayLike]],
+        epochs: float,
+        metric: Mapping[str, str] | None,
+    ) -> None:
+        """Check and keep what the explorer is about; ValueError if it is not as it should be."""
+        self.epochs = float(_checks.real("epochs", epochs, low=0, low_open=True))
+        self.tasks = check_tasks(episodes, metric or {})
+        self.data = {"epochs": self.epochs, "tasks": [one.as_json() for one in self.tasks]}
+
+    @property
+    def task(self) -> TaskEpisodes:
+        """The task in force."""
+        chosen = self.settings.get("task", self.tasks[0].label)
+        return next(one for one in self.tasks if one.label == chosen)
+
+    @property
+    def choice_of_task(self) -> tuple[Field, ...]:
+        """The field to choose a task with; none where there is one task."""
+        labels = tuple(one.label for one in self.tasks)
+        return (Choice("task", "Task", labels),) if len(labels) > 1 else ()
+
+    @property
+    def first_task(self) -> dict[str, str]:
+        """What that field is set to at the start."""
+        return {field.name: self.tasks[0].label for field in self.choice_of_task}
 
 
 def check_tasks(
