@@ -1,6 +1,7 @@
 // A diagnosis in words and as JSON: the twin of report.py.
 
-import { FRAME, SOURCES, adviceFor, bugLine, hasSentence, sentence } from "./wording.js";
+import RATES from "./rates.json" with { type: "json" };
+import { FRAME, LENGTHS, SOURCES, adviceFor, bugLine, hasSentence, sentence } from "./wording.js";
 
 /** The first lines: does the loss drop at every epoch boundary, what is it, is it a bug? */
 export function answerOf(d) {
@@ -14,6 +15,15 @@ export function answerOf(d) {
   if (count > 1) lines.push(sentence("frame", "one run", { number, count }));
   if (log.leftOut) lines.push(sentence("frame", "left out", { lost: log.leftOut, points: log.loss.length }));
   return lines;
+}
+
+const RATE = { none: ["denied", "present"], "cannot tell": ["missed", "teeth"] };
+
+/** How often such an answer was wrong on labelled logs, with the epoch length known or not. */
+export function howOftenWrong(d) {
+  const known = ["argument", "log"].includes(d.stepsPerEpochSource) ? "known" : "estimated";
+  const [hits, of] = (RATE[d.verdict] ?? ["alarms", "nothing"]).map((name) => RATES[known][name]);
+  return sentence("wrong", d.verdict, { hits, of, share: (100 * hits) / of, length: LENGTHS[known] });
 }
 
 /** Why, in plain sentences. */
@@ -55,7 +65,7 @@ export function asText(d) {
   const numbers = numbersOf(d);
   const list = (items) => items.map((item) => `- ${item}`);
   const lines = [
-    ...answerOf(d),
+    ...answerOf(d), howOftenWrong(d),
     ...(numbers.length ? ["", `${numbers.join("; ")}.`] : []),
     "", FRAME.do, ...list(adviceFor(d.cause).map(([what, link]) => `${what} (${sectionName(link)})`)),
     ...overfitsOf(d).flatMap((line) => ["", line]),
@@ -79,6 +89,7 @@ export function asJson(d) {
   const { log } = d;
   const values = Object.fromEntries(NAMES.map((name) => [snake(name), d[name]]));
   values.answer = answerOf(d);
+  values.how_often_wrong = howOftenWrong(d);
   values.reasons = reasonsOf(d);
   values.advice = adviceFor(d.cause).map(([text, link]) => ({ text, link }));
   values.profile = { phase: Array.from(d.phase), loss: Array.from(d.profile) };

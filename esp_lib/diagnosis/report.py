@@ -1,12 +1,14 @@
 """A diagnosis, and how it says itself: in words, as JSON and as HTML.
 
-The words are in `wording.json`.
+The words are in `wording.json`, the rates of wrong answers in `rates.json`, which
+`benchmarks/diagnosis.py` writes.
 """
 
 import html
 import json
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ from esp_lib.logs.log import Log
 
 Array = NDArray[np.float64]
 
+RATES: dict[str, dict[str, int]] = json.loads(
+    Path(__file__).with_name("rates.json").read_text(encoding="utf-8")
+)
 OWN = ("phase", "profile", "found", "why", "log")  # fields that are not values of the report
 
 
@@ -89,6 +94,18 @@ def answer(d: Diagnosis, voice: str = "library") -> list[str]:
     return lines
 
 
+def how_often_wrong(d: Diagnosis) -> str:
+    """How often such an answer was wrong on labelled logs, with the epoch length known or not."""
+    known = d.steps_per_epoch_source in ("argument", "log")
+    rates = RATES["known" if known else "estimated"]
+    hits, of = {"none": ("denied", "present"), "cannot tell": ("missed", "teeth")}.get(
+        d.verdict, ("alarms", "nothing")
+    )
+    length = WORDING["lengths"]["known" if known else "estimated"]
+    values = {"hits": rates[hits], "of": rates[of], "length": length}
+    return sentence("wrong", d.verdict, values | {"share": 100 * rates[hits] / rates[of]})
+
+
 def numbers(d: Diagnosis) -> list[str]:
     """What was measured; what the log does not give is left out."""
     low, high = d.amplitude_interval
@@ -121,7 +138,7 @@ def overfits(d: Diagnosis) -> list[str]:
 def as_text(d: Diagnosis, voice: str = "library") -> str:
     """The diagnosis for people: the answer first."""
     frame = WORDING["frame"]
-    lines = answer(d, voice)
+    lines = [*answer(d, voice), how_often_wrong(d)]
     if measured := numbers(d):
         lines += ["", "; ".join(measured) + "."]
     lines += [
@@ -140,6 +157,7 @@ def as_json(d: Diagnosis, voice: str = "library") -> str:
     """The diagnosis as strict JSON: what is not finite is null."""
     values = {name: getattr(d, name) for name in d.__dataclass_fields__ if name not in OWN}
     values["answer"] = answer(d, voice)
+    values["how_often_wrong"] = how_often_wrong(d)
     values["reasons"] = [sentence("reasons", *reason, voice) for reason in d.why]
     values["advice"] = [{"text": what, "link": link} for what, link in advice(d.cause)]
     values["profile"] = {"phase": d.phase.tolist(), "loss": d.profile.tolist()}
@@ -162,7 +180,7 @@ def _plain(value: Any) -> Any:
 
 def as_html(d: Diagnosis) -> str:
     """The diagnosis for Jupyter: the answer, the curve and the folded tooth, then the rest."""
-    first, *rest = answer(d)
+    first, *rest = [*answer(d), how_often_wrong(d)]
     try:
         picture = svg(d.log, d.steps_per_epoch, d.phase, d.profile)
     except ImportError:  # without Matplotlib

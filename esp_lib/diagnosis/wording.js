@@ -5,6 +5,7 @@ import WORDING from "./wording.json" with { type: "json" };
 
 export const FRAME = WORDING.frame;
 export const SOURCES = WORDING.sources;
+export const LENGTHS = WORDING.lengths;
 
 /** A sentence of one part of the table: see Python's `sentence`. */
 export const sentence = (part, key, values = {}) => say(WORDING[part][key], values, "page");

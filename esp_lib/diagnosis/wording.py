@@ -23,7 +23,7 @@ def sentence(part: str, key: str, values: dict[str, Any], voice: str = "library"
     """A sentence of one part of the table.
 
     Args:
-        part: "headlines", "what", "bug", "reasons", "numbers" or "frame".
+        part: "headlines", "what", "bug", "reasons", "numbers", "wrong" or "frame".
         key: of the sentence.
         values: what fills it.
         voice: what options are called: as by the "library", the "command" or the "page".

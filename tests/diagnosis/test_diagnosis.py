@@ -20,13 +20,14 @@ from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import GUESS, LEVEL, find_period
-from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.report import RATES, as_json, as_text
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
 from esp_lib.diagnosis.trial.trial import (
     EACH,
     MIN_POINTS,
     load_trial,
+    rates,
     run_trial,
     save_trial,
     trial_path,
@@ -143,6 +144,26 @@ def test_the_recorded_trial_is_what_the_code_finds_now():
     assert np.array_equal(was.verdict, now.verdict)
     assert np.array_equal(was.cause, now.cause)
     assert now.p_value == pytest.approx(was.p_value, rel=1e-6, nan_ok=True)
+
+
+def test_reports_state_how_often_the_recorded_trial_was_wrong():
+    assert rates(load_trial(trial_path())[0]) == RATES
+    run = make("sawtooth", 0, size=3)
+    known, estimated = (diagnose(as_log(run), length) for length in (200, None))
+    for found, name in ((known, "known"), (estimated, "estimated")):
+        counted = RATES[name]
+        line = as_text(found).splitlines()[3]
+        assert line.startswith(
+            f"How often this is wrong: of {counted['nothing']:,} synthetic logs with neither "
+            f"sawtooth nor staircase, {counted['alarms']} were said to have one ("
+        )
+        assert f"with the epoch length {name}" in line
+        assert line in found._repr_html_()
+        assert json.loads(as_json(found))["how_often_wrong"] == line
+    none = as_text(diagnose(as_log(make("smooth", 0)), 200))
+    assert f"{RATES['known']['denied']} were said to have neither" in none
+    short = as_text(diagnose(run.loss[:150]))
+    assert f"{RATES['estimated']['missed']} got no answer" in short
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,20 @@ def share(hits: NDArray[np.bool_], of: NDArray[np.bool_]) -> tuple[float, str]:
     return count / total, f"{count} of {total} ({count / total:.2%})"
 
 
+def rates(trial: Trial) -> dict[str, dict[str, int]]:
+    """Wrong answers and what they are counted among, for `esp_lib/diagnosis/rates.json`."""
+    none, open_ = VERDICTS.index("none"), VERDICTS.index("cannot tell")
+    out = {}
+    for name, part in (("known", trial.of(trial.given)), ("estimated", trial.of(~trial.given))):
+        counts = {
+            "nothing": part.nothing, "alarms": part.alarms,
+            "present": ~part.nothing, "denied": ~part.nothing & (part.verdict == none),
+            "teeth": part.teeth, "missed": part.teeth & (part.verdict == open_),
+        }  # fmt: skip
+        out[name] = {key: int(logs.sum()) for key, logs in counts.items()}
+    return out
+
+
 def trial_path() -> Path:
     """Where the record of the full trial lies: beside the recorded runs."""
     return results_folder() / "diagnosis.npz"

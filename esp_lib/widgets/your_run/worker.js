@@ -4,7 +4,7 @@
 // In: { blob: Blob, read, stepsPerEpoch }. Out: { found } or { refused: sentence }.
 
 import { diagnose } from "../../diagnosis/diagnosis.js";
-import { answerOf, asJson, asText, overfitsOf, reasonsOf } from "../../diagnosis/report.js";
+import { answerOf, asJson, asText, howOftenWrong, overfitsOf, reasonsOf } from "../../diagnosis/report.js";
 import { mostBytes, parseLog, tooLarge } from "../../logs/read.js";
 import { thin } from "../front/thin.js";
 
@@ -25,7 +25,7 @@ function answer(data, { read, stepsPerEpoch }) {
   const log = parseLog(data, read);
   const diagnosis = diagnose(log, stepsPerEpoch);
   return {
-    answer: answerOf(diagnosis),
+    answer: [...answerOf(diagnosis), howOftenWrong(diagnosis)],
     reasons: [...reasonsOf(diagnosis), ...overfitsOf(diagnosis)],
     curve: thin(log.steps, log.loss, PARTS),
     points: log.loss.length,
