@@ -5,6 +5,7 @@ import { correctedP, judge, unable } from "./verdict.js";
 import { collectEvidence } from "./evidence.js";
 import { LEVEL, findPeriod } from "./period.js";
 import { findOverfitting } from "./overfitting.js";
+import { comesAgain } from "./repetition.js";
 import { formatG } from "../logs/format.js";
 import { tPoint } from "../sawtooth/student_t.js";
 
@@ -24,7 +25,9 @@ export function diagnose(log, stepsPerEpoch = null) {
   let judged = refusal(log, length.steps, length.guess);
   if (judged === null) {
     evidence = collectEvidence(log.steps, log.loss, log.learningRate, length.steps, log.interval);
-    judged = judge(evidence, length.tries, log.averaged);
+    const estimated = length.tries > 1;
+    const again = estimated ? comesAgain(log.steps, log.loss, length.steps, log.interval) : null;
+    judged = judge(evidence, length.tries, log.averaged, again);
   }
   judged.reasons.unshift(...length.reasons);
   return describeDiagnosis(log, judged, evidence, length);

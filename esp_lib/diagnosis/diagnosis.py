@@ -16,6 +16,7 @@ from esp_lib import _checks
 from esp_lib.diagnosis.evidence import Evidence, collect
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import LEVEL, find_period
+from esp_lib.diagnosis.repetition import comes_again
 from esp_lib.diagnosis.report import Diagnosis
 from esp_lib.diagnosis.verdict import Judgement, corrected, judge, unable
 from esp_lib.logs.log import Log, log_of_arrays, log_of_columns
@@ -81,7 +82,8 @@ def diagnose(
     judgement = _refusal(log, length, guess)
     if judgement is None:
         evidence = collect(log.steps, log.loss, log.learning_rate, length, log.interval)
-        judgement = judge(evidence, tries, log.averaged)
+        again = comes_again(log.steps, log.loss, length, log.interval) if tries > 1 else None
+        judgement = judge(evidence, tries, log.averaged, again)
     judgement.reasons[:0] = reasons
     return _describe(log, judgement, evidence, length, source, confidence, tries)
 

@@ -6,11 +6,12 @@ import {
   boundaryPoints, commonPattern, neighbourCorrelation, noiseRepeats, outlying, rateSteps, roughness,
   undoRunningMean,
 } from "./features.js";
+import { waveOf } from "./wave.js";
 import { average, searchSorted, squaresAbout, total } from "../sawtooth/sums.js";
 import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
 
 const MEAN_POINTS = 10; // an epoch, from which a running mean is looked for
-const RUNNING = 8; // early over late scatter from which a log may show a running mean
+export const RUNNING = 8; // early over late scatter from which a log may show a running mean
 export const ALIKE = 0.5; // correlation of neighbours from which points are joined
 const FEW_PARTS = 12; // of an epoch, below which smoothing shows in differences alone
 const JOINED_PARTS = 6; // of an epoch that must be left
@@ -31,7 +32,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   let grid = arrange(steps, loss, T, interval);
   const plain = toothOf(grid);
   let undone = null;
-  let uneven = false;
+  let uneven = 1;
   if (T / interval >= MEAN_POINTS) {
     const tried = undoRunningMean(steps, loss, T);
     const { noiseRatio, undoneRatio, undoneMiddle } = tried;
@@ -39,7 +40,7 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
     if (noiseRatio > RUNNING && even) {
       undone = tried;
       grid = arrange(steps, undone.loss, T, interval);
-    } else uneven = noiseRatio > RUNNING;
+    } else if (Number.isFinite(noiseRatio)) uneven = noiseRatio;
   }
 
   const jumps = rateSteps(rate);
@@ -77,9 +78,9 @@ export function collectEvidence(steps, loss, rate, stepsPerEpoch, interval) {
   const boundaries = tooth.drops.reduce((sum, drop) => sum + Number.isFinite(drop), 0);
   return {
     tooth, settled, plain, pointsPerEpoch: T / interval, boundaries, undone, uneven, correlation,
-    joined, repeat, pattern, edges, apart, jumps: jumps.length, jumpsEverywhere,
+    joined, repeat, pattern, wave: waveOf(grid, tooth.noise), edges, apart, jumps: jumps.length, jumpsEverywhere,
     jumpDrop: jumpsEverywhere ? NaN : dropAt(steps, loss, jumps, T), largeDrops: large.length, restPValue,
-    repeated: isRepeated(tooth.drops), noise,
+    repeated: isRepeated(tooth.drops), regular: regularity(tooth.drops), noise,
   };
 }
 
@@ -119,4 +120,13 @@ function isRepeated(drops) {
   if (n === 0) return false;
   const typical = n <= 3 ? sorted[0] : sorted[Math.floor((n - 1) / 2)];
   return typical > (0.25 * total(sorted)) / n;
+}
+
+/** Mean over standard error of the drops, as they differ from one another. */
+function regularity(drops) {
+  const known = drops.filter(Number.isFinite);
+  const n = known.length;
+  if (n < 2) return NaN;
+  const error = Math.sqrt(squaresAbout(known) / (n - 1) / n);
+  return error > 0 ? average(known) / error : Infinity;
 }

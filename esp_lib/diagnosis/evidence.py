@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from esp_lib.diagnosis import features as signs
 from esp_lib.diagnosis.grid import arrange, coarsen, noise_of, tooth_of, without
+from esp_lib.diagnosis.wave import Wave, wave_of
 from esp_lib.sawtooth.measurement import LEVEL, Sawtooth
 
 Array = NDArray[np.float64]
@@ -35,11 +36,12 @@ class Evidence:
     points_per_epoch: float
     boundaries: int  # at which a drop could be measured
     undone: signs.Undone | None  # a running mean that was taken apart
-    uneven: bool  # there is much more noise early in epochs than late, but no such mean
+    uneven: float  # scatter early in epochs over late; 1 if taken apart or not to be told
     correlation: float  # of neighbouring points
     joined: int  # how many points were joined to one; 0: they are alike, but too few to be joined
     repeat: signs.Repeat
     pattern: signs.Pattern
+    wave: Wave
     edges: signs.Edges
     apart: bool  # single points at the boundary stand apart and were left out
     jumps: int  # of the learning rate
@@ -50,6 +52,7 @@ class Evidence:
     large_drops: int  # boundaries whose drop stands out; the rate at them is not logged
     rest_p_value: float  # without those boundaries
     repeated: bool  # the drop is not the work of one or a few boundaries
+    regular: float  # mean of the drops over the standard error that they have from their spread
     noise: float  # standard deviation of a logged point about the line of its epoch
 
 
@@ -68,7 +71,7 @@ def collect(
     T = steps_per_epoch
     plain_grid = arrange(steps, loss, T, interval)
     plain = tooth_of(plain_grid, folded=False)
-    undone, uneven = None, False
+    undone, uneven = None, 1.0
     grid = plain_grid
     if T / interval >= MEAN_POINTS:
         tried = signs.undo_running_mean(steps, loss, T)
@@ -79,7 +82,8 @@ def collect(
         ):
             undone = tried
             grid = arrange(steps, undone.loss, T, interval)
-        uneven = undone is None and tried.noise_ratio > RUNNING
+        if undone is None and math.isfinite(tried.noise_ratio):
+            uneven = tried.noise_ratio
 
     jumps = signs.rate_steps(rate)
     epoch = np.ceil(steps / T - 1e-9).astype(np.int64) - 1
@@ -128,8 +132,9 @@ def collect(
             rest_p = float(rest.p_value)
     return Evidence(
         tooth, settled, plain, T / interval, boundaries, undone, uneven, correlation, joined,
-        repeat, pattern, edges, apart, int(jumps.size), everywhere, jump_drop, int(large.size),
-        rest_p, _repeated(tooth.drops), noise,
+        repeat, pattern, wave_of(grid, float(tooth.noise)), edges, apart, int(jumps.size),
+        everywhere, jump_drop, int(large.size), rest_p, _repeated(tooth.drops),
+        _regular(tooth.drops), noise,
     )  # fmt: skip
 
 
@@ -156,3 +161,13 @@ def _repeated(drops: Array) -> bool:
         return False
     typical = float(drops[0]) if drops.size <= 3 else float(drops[(drops.size - 1) // 2])
     return typical > 0.25 * float(drops.sum()) / drops.size
+
+
+def _regular(drops: Array) -> float:
+    """Mean over standard error of the drops, as they differ from one another."""
+    drops = drops[np.isfinite(drops)]
+    if drops.size < 2:
+        return math.nan
+    mean = float(drops.sum()) / drops.size
+    error = math.sqrt(float(((drops - mean) ** 2).sum()) / (drops.size - 1) / drops.size)
+    return mean / error if error > 0 else math.inf

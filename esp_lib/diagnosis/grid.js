@@ -7,10 +7,11 @@
 // cells of each epoch.
 
 import { measure } from "../sawtooth/measurement.js";
-import { finiteMean, rint, totalOf } from "../sawtooth/sums.js";
+import { average, finiteMean, rint, totalOf } from "../sawtooth/sums.js";
 
 export const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;
+const FILLED = 0.7; // of the parts of a run that must hold points
 
 /**
  * Points by epoch.
@@ -77,6 +78,36 @@ export function arrange(steps, loss, stepsPerEpoch, window, most = MAX_BINS) {
 }
 
 const centerOf = (bin, bins) => (bin + 0.5) / bins;
+
+/**
+ * The loss less its mean in equal parts of the run, `width` steps each, and not of epochs; gaps are
+ * bridged. Null if more than three of ten parts hold no point.
+ */
+export function inCells(steps, loss, interval, width) {
+  const cells = Math.trunc(steps[steps.length - 1] / width + 1e-9);
+  if (cells < 1) return null;
+  const count = new Int32Array(cells);
+  const sums = new Float64Array(cells);
+  const center = average(loss);
+  steps.forEach((step, i) => {
+    const at = Math.floor((step - interval / 2) / width);
+    const cell = Math.min(Math.max(at, 0), cells - 1);
+    count[cell] += 1;
+    sums[cell] += loss[i] - center;
+  });
+  const filled = [];
+  count.forEach((number, cell) => number && filled.push(cell));
+  if (filled.length < FILLED * cells) return null;
+  const y = sums.map((sum, cell) => sum / count[cell]);
+  y.fill(y[filled[0]], 0, filled[0]);
+  y.fill(y[filled[filled.length - 1]], filled[filled.length - 1]);
+  for (let k = 1; k < filled.length; k++) {
+    const [low, high] = [filled[k - 1], filled[k]];
+    const slope = (y[high] - y[low]) / (high - low);
+    for (let cell = low + 1; cell < high; cell++) y[cell] = slope * (cell - low) + y[low];
+  }
+  return y;
+}
 
 const commonDivisor = (a, b) => (b === 0 ? a : commonDivisor(b, a % b));
 

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 MAX_BINS = 400  # parts of an epoch
 MAX_CELLS = 40_000
+FILLED = 0.7  # of the parts of a run that must hold points
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +77,31 @@ def arrange(
     shape = epochs, bins
     repeats = _repeats(steps, T, window)
     return Grid(y.reshape(shape), at.reshape(shape), first, repeats, inside)
+
+
+def in_cells(steps: Array, loss: Array, interval: float, width: float) -> Array | None:
+    """The loss less its mean in equal parts of the run, and not of epochs; gaps are bridged.
+
+    Args:
+        steps: (points,) increasing, counted from 1 at the start of the run.
+        loss: (points,).
+        interval: steps from one point to the next.
+        width: steps in a part.
+
+    Returns:
+        (parts,), or None if more than three of ten hold no point.
+    """
+    cells = int(float(steps[-1]) / width + 1e-9)
+    if cells < 1:
+        return None
+    cell: NDArray[np.int64] = np.floor((steps - interval / 2) / width).astype(np.int64)
+    cell = np.clip(cell, 0, cells - 1)
+    count = np.bincount(cell, minlength=cells)
+    sums = np.bincount(cell, weights=loss - loss.mean(), minlength=cells)
+    filled = np.flatnonzero(count)
+    if filled.size < FILLED * cells:
+        return None
+    return np.interp(np.arange(cells), filled, sums[filled] / count[filled])
 
 
 def _repeats(steps: Array, T: float, window: float) -> int:

@@ -2,9 +2,9 @@
 // of esp_lib/diagnosis/period.py, where the method is explained.
 
 import { tTail } from "../sawtooth/student_t.js";
-import { argmax, average, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
+import { argmax, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
-import { MAX_BINS, arrange, coarsen, filledShare, toothOf } from "./grid.js";
+import { MAX_BINS, arrange, coarsen, filledShare, inCells, toothOf } from "./grid.js";
 
 const MAX_SEARCHED = 4_096; // points of the curve in which is searched
 const REFINE_BINS = 40; // parts of an epoch are enough to compare neighbouring lengths
@@ -42,6 +42,7 @@ export function findPeriod(steps, loss, interval) {
   const y = inCells(steps, loss, interval, width);
   if (y === null) return nothing;
   const cells = y.length;
+  if (cells <= LEAST_CELLS * LEAST_EPOCHS) return nothing;
   const short = shortlist(y);
   const sure = short.map((one) => sureness(one.length, y));
   if (!sure.some((one) => one > 0)) return nothing;
@@ -133,33 +134,6 @@ function surenessOfAll(y, lengths) {
     const variance = (Math.max(squares / freedom, 1e-300) * 12 * boundaries) / points;
     return drops / boundaries / Math.sqrt(variance / boundaries);
   });
-}
-
-/** The loss in cells of `width` steps, gaps filled by straight lines; null if there are too few. */
-function inCells(steps, loss, interval, width) {
-  const cells = Math.trunc(steps[steps.length - 1] / width + 1e-9);
-  if (cells <= LEAST_CELLS * LEAST_EPOCHS) return null;
-  const count = new Int32Array(cells);
-  const sums = new Float64Array(cells);
-  const center = average(loss);
-  steps.forEach((step, i) => {
-    const at = Math.floor((step - interval / 2) / width);
-    const cell = Math.min(Math.max(at, 0), cells - 1);
-    count[cell] += 1;
-    sums[cell] += loss[i] - center;
-  });
-  const filled = [];
-  count.forEach((number, cell) => number && filled.push(cell));
-  if (filled.length < 0.7 * cells) return null;
-  const y = sums.map((sum, cell) => sum / count[cell]);
-  y.fill(y[filled[0]], 0, filled[0]);
-  y.fill(y[filled[filled.length - 1]], filled[filled.length - 1]);
-  for (let k = 1; k < filled.length; k++) {
-    const [low, high] = [filled[k - 1], filled[k]];
-    const slope = (y[high] - y[low]) / (high - low);
-    for (let cell = low + 1; cell < high; cell++) y[cell] = slope * (cell - low) + y[low];
-  }
-  return y;
 }
 
 /** A length, or one within the error at which the noise of epochs comes again, if that shows. */

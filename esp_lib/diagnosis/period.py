@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib.diagnosis.features import noise_repeats
-from esp_lib.diagnosis.grid import MAX_BINS, Grid, arrange, coarsen, median, tooth_of
+from esp_lib.diagnosis.grid import MAX_BINS, Grid, arrange, coarsen, in_cells, median, tooth_of
 from esp_lib.sawtooth.measurement import Sawtooth
 
 Array = NDArray[np.float64]
@@ -66,18 +66,9 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     nothing = Period(float("nan"), 1.0, float("nan"), 0)
     total = float(steps[-1])
     width = max(interval, total / MAX_POINTS)
-    cells = int(total / width + 1e-9)
-    if cells <= MIN_POINTS * MIN_EPOCHS:
+    y = in_cells(steps, loss, interval, width)
+    if y is None or y.size <= MIN_POINTS * MIN_EPOCHS:
         return nothing
-    cell: NDArray[np.int64] = np.floor((steps - interval / 2) / width).astype(np.int64)
-    cell = np.clip(cell, 0, cells - 1)
-    count = np.bincount(cell, minlength=cells)
-    total_loss = np.bincount(cell, weights=loss - loss.mean(), minlength=cells)
-    filled = np.flatnonzero(count)
-    if filled.size < 0.7 * cells:
-        return nothing
-    y: Array = np.interp(np.arange(cells), filled, total_loss[filled] / count[filled])
-
     shortlist, usual = _shortlist(y)
     sure = np.array([_sure(length, y) for length in shortlist])
     if not sure.max(initial=0.0) > 0:
@@ -97,7 +88,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     if length != first:
         grid = arrange(steps, loss, length, interval)
     p = _p_value(tooth_of(grid, folded=False), scale) if grid.epochs >= 2 else 1.0
-    tries = _tries(length / width, cells)
+    tries = _tries(length / width, y.size)
     corrected = min(1.0, p * tries) if np.isfinite(p) else 1.0
     if corrected >= GUESS:
         return Period(float("nan"), corrected, float("nan"), tries)

@@ -2,7 +2,7 @@
 // said stands in wording.json; here are its keys and what fills it.
 
 import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
-import { ALIKE } from "./evidence.js";
+import { ALIKE, RUNNING } from "./evidence.js";
 
 const CLIMBS = 2; // standard errors beyond which the loss climbs, where it drops for certain
 const SURE = 2.5; // standard errors beyond which a rise or a drop is excluded
@@ -14,6 +14,12 @@ const STRICT = 0.003; // p-value below which a smoothed log has a drop
 const CERTAIN = 0.001; // p-value of the drop on a falling loss, where a little bend goes a long way
 const STEEP = 0.5; // a climb below this share of the drop makes a staircase
 const NO_CLIMB = 2; // standard errors beyond which it must be below
+const MOSTLY = 0.7; // of the boundaries must drop, where the length was estimated from their drops
+const REGULAR = 3; // and so many errors the mean drop must be, as the drops differ from one another
+const EVEN = 3; // and so much may the scatter early and late in epochs differ in a staircase
+const AGAIN = 6; // errors from which noise comes again, the surest of thousands of lags
+const WAVE = 0.25; // share of the drop by which the loss falls at both ends of an epoch in a wave
+const WAVE_SURE = 4; // standard errors of it
 const MEAN_FALL = 0.7; // a running mean of a falling loss falls as much within an epoch as it drops
 
 /**
@@ -39,9 +45,10 @@ export const unable = (key, values = {}) => createJudgement().tell(key, [[key, v
  * @param {object} e of `collectEvidence`
  * @param {number} searched epoch lengths that were tried, where the length was estimated
  * @param {boolean} averaged whether a point is known to be the mean since the point before
+ * @param {object|null} again where the noise comes again, where the length was estimated
  * @returns {{verdict, cause, confidence, headline, reasons, share}}
  */
-export function judge(e, searched, averaged) {
+export function judge(e, searched, averaged, again) {
   const p = correctedP(e, searched);
   const j = createJudgement();
   const { repeat, pattern, correlation } = e;
@@ -69,6 +76,9 @@ export function judge(e, searched, averaged) {
     large: e.largeDrops,
   };
   if (!(p < (e.joined === 1 ? TOOTH_LEVEL : STRICT))) return judgeNoDrop(e, p, j);
+  if (again !== null && again.correlation > Math.max(REPEATS, AGAIN * again.error)) {
+    return j.tell("comes again", [["comes again", { lag: again.steps, correlation: again.correlation }]]);
+  }
   return judgeDrop(e, j, searched, averaged);
 }
 
@@ -120,6 +130,8 @@ function judgeDrop(e, j, searched, averaged) {
   }
   if (searched > 1 && e.boundaries < 3) return j.tell("too few drops", [["too few drops", {}]]);
   if (!e.repeated) return j.tell("not everywhere", [["not everywhere", j.found]]);
+  const few = j.found.share < MOSTLY * e.boundaries;
+  if (searched > 1 && (few || !(e.regular > REGULAR))) return j.tell("irregular", [["irregular", j.found]]);
   j.reasons.push(["drops", j.found]);
   if (e.jumps && !e.jumpsEverywhere) j.reasons.push(["jumps left out", {}]);
   if (e.apart) j.reasons.push(pointsApart(e), ["drop without", {}]);
@@ -130,6 +142,8 @@ function judgeDrop(e, j, searched, averaged) {
 function judgeClimb(e, j, searched, averaged) {
   const { tooth, settled } = e;
   const { drop } = tooth;
+  const { size: fall, error: fallError } = e.wave;
+  if (fall > Math.max(WAVE * drop, WAVE_SURE * fallError)) return j.tell("which cause", [["wave", { fall }]]);
   const sureness = ({ rise, riseError }) => (riseError > 0 ? rise / riseError : -Infinity);
   const best = sureness(settled) > sureness(tooth) ? settled : tooth;
   const exact = !(settled.riseError > 0);
@@ -153,8 +167,10 @@ function judgeClimb(e, j, searched, averaged) {
     const found = { verdict: "none", cause: "learning-rate steps", likely: true };
     return j.tell("learning rate everywhere", [["rate and stairs", {}]], found);
   }
-  if (!averaged && (e.uneven || e.pointsPerEpoch < FEW_POINTS)) {
-    return j.tell("which mean", [[e.uneven ? "uneven" : "few for stairs", {}]]);
+  const evenly = e.uneven > 1 / EVEN && e.uneven < EVEN;
+  const uneven = e.uneven > RUNNING || (searched > 1 && !evenly);
+  if (!averaged && (uneven || e.pointsPerEpoch < FEW_POINTS)) {
+    return j.tell("which mean", [[uneven ? "uneven" : "few for stairs", {}]]);
   }
   const found = { verdict: "staircase", cause: "staircase" };
   return j.tell(everywhere(j), [["staircase", climb]], found);

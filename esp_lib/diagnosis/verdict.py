@@ -9,7 +9,8 @@ is said is in `wording.json`; here are its keys and what fills it.
 import math
 from dataclasses import dataclass, field
 
-from esp_lib.diagnosis.evidence import ALIKE, Evidence
+from esp_lib.diagnosis.evidence import ALIKE, RUNNING, Evidence
+from esp_lib.diagnosis.repetition import Again
 from esp_lib.diagnosis.wording import Sentence
 from esp_lib.sawtooth.measurement import LEVEL, Sawtooth
 
@@ -28,6 +29,12 @@ STRICT = 0.003  # p-value below which a smoothed log has a drop
 CERTAIN = 0.001  # p-value of the drop on a falling loss, where a little bend goes a long way
 STEEP = 0.5  # a climb below this share of the drop makes a staircase
 NO_CLIMB = 2.0  # standard errors beyond which it must be below
+MOSTLY = 0.7  # of the boundaries must drop, where the length was estimated from their drops
+REGULAR = 3.0  # and so many errors the mean drop must be, as the drops differ from one another
+EVEN = 3.0  # and so much may the scatter early and late in epochs differ in a staircase
+AGAIN = 6.0  # errors from which noise comes again, the surest of thousands of lags
+WAVE = 0.25  # share of the drop by which the loss falls at both ends of an epoch in a wave
+WAVE_SURE = 4.0  # standard errors of it
 MEAN_FALL = 0.7  # a running mean of a falling loss falls as much within an epoch as it drops
 
 
@@ -60,7 +67,9 @@ def unable(key: str, **values: float) -> Judgement:
     return Judgement([]).tell(key, (key, values))
 
 
-def judge(e: Evidence, searched: int = 1, averaged: bool = False) -> Judgement:
+def judge(
+    e: Evidence, searched: int = 1, averaged: bool = False, again: Again | None = None
+) -> Judgement:
     """Weigh the evidence.
 
     Args:
@@ -68,15 +77,16 @@ def judge(e: Evidence, searched: int = 1, averaged: bool = False) -> Judgement:
         searched: epoch lengths that were tried, where the length was estimated.
         averaged: whether a point is known to be the mean since the point before, and so is no mean
             since the epoch began.
+        again: where the noise comes again, where the length was estimated.
     """
     p = corrected(e, searched)
     j = Judgement([])
     if e.undone is not None:
         j.reasons.append(("taken apart", {"ratio": math.sqrt(e.undone.noise_ratio)}))
-    again = e.repeat
-    if again.correlation > max(REPEATS, 3.5 * again.error):
-        key = "fixed order" if again.every == 1 else "fixed order in turns"
-        same = key, {"correlation": again.correlation}
+    same_order = e.repeat
+    if same_order.correlation > max(REPEATS, 3.5 * same_order.error):
+        key = "fixed order" if same_order.every == 1 else "fixed order in turns"
+        same = key, {"correlation": same_order.correlation}
         return j.tell("fixed order", same, ("no p-value", {}), verdict="none", cause="fixed order")
     if _is_pattern(e, 6.0, 0.9) and (e.correlation < ALIKE or e.joined > 1):
         shared = "pattern", {"fall": e.pattern.fall, "climb": e.pattern.climb}
@@ -95,6 +105,9 @@ def judge(e: Evidence, searched: int = 1, averaged: bool = False) -> Judgement:
     }  # fmt: skip
     if not p < (LEVEL if e.joined == 1 else STRICT):
         return _no_drop(e, p, j)
+    if again is not None and again.correlation > max(REPEATS, AGAIN * again.error):
+        lag = {"lag": again.steps, "correlation": again.correlation}
+        return j.tell("comes again", ("comes again", lag))
     return _drop(e, j, searched, averaged)
 
 
@@ -146,6 +159,9 @@ def _drop(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement
         return j.tell("too few drops", ("too few drops", {}))
     if not e.repeated:
         return j.tell("not everywhere", ("not everywhere", j.found))
+    few = j.found["share"] < MOSTLY * e.boundaries
+    if searched > 1 and (few or not e.regular > REGULAR):
+        return j.tell("irregular", ("irregular", j.found))
     j.reasons.append(("drops", dict(j.found)))
     if e.jumps and not e.jumps_everywhere:
         j.reasons.append(("jumps left out", {}))
@@ -157,6 +173,8 @@ def _drop(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement
 def _climb(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement:
     """A sawtooth climbs within the epoch, a staircase does not."""
     drop, late = float(e.tooth.drop), e.settled
+    if e.wave.size > max(WAVE * drop, WAVE_SURE * e.wave.error):
+        return j.tell("which cause", ("wave", {"fall": e.wave.size}))
     best = max(e.tooth, late, key=_sureness)
     exact = not late.rise_error > 0
     if best.rise > CLIMBS * best.rise_error or (exact and late.rise > 1e-9 * abs(drop)):
@@ -179,8 +197,9 @@ def _climb(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgemen
     if e.jumps_everywhere:
         return j.tell("learning rate everywhere", ("rate and stairs", {}), verdict="none",
                       cause="learning-rate steps", likely=True)  # fmt: skip
-    if not averaged and (e.uneven or e.points_per_epoch < FEW):
-        return j.tell("which mean", ("uneven" if e.uneven else "few for stairs", {}))
+    uneven = e.uneven > RUNNING or (searched > 1 and not 1 / EVEN < e.uneven < EVEN)
+    if not averaged and (uneven or e.points_per_epoch < FEW):
+        return j.tell("which mean", ("uneven" if uneven else "few for stairs", {}))
     return j.tell(_everywhere(j), ("staircase", climb), verdict="staircase", cause="staircase")
 
 

@@ -21,7 +21,7 @@ from esp_lib.records import npz
 from esp_lib.records.store import results_folder
 
 LABELS = tuple(RIGHT)
-FIRST = 500_000  # seed: of the runs that judge, on which no limit was set
+FIRST = 600_000  # seed: of the runs that judge, on which no limit was set
 EACH = 300  # runs of a label in the full trial
 TUNED = ((90_000, 130), (300_000, 150), (310_000, 100))  # first seeds and how many: limits were set
 MIN_PER_EPOCH, MIN_EPOCHS, MIN_POINTS = 12, 4, 400  # what a log needs to be sure of a tooth
