@@ -35,7 +35,6 @@ REFUTED = {
         "start-many-helps",
         "more-data-fewer-epochs",
     },
-    "08_your_run": {"false-alarms-withheld"},
 }
 
 

@@ -20,6 +20,7 @@ from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
 from esp_lib.diagnosis.overfitting import overfitting
 from esp_lib.diagnosis.period import GUESS, LEVEL, find_period
+from esp_lib.diagnosis.repetition import comes_again
 from esp_lib.diagnosis.report import RATES, as_json, as_text
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
@@ -32,7 +33,8 @@ from esp_lib.diagnosis.trial.trial import (
     save_trial,
     trial_path,
 )
-from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
+from esp_lib.diagnosis.verdict import AGAIN, CAUSES, VERDICTS, WAVE, WAVE_SURE
+from esp_lib.diagnosis.wave import wave_of
 from esp_lib.diagnosis.wording import WORDING, advice
 from esp_lib.logs.formats import LogError
 from esp_lib.logs.read import parse_log, read_log
@@ -310,6 +312,54 @@ def test_points_that_span_a_boundary_are_left_out():
     assert np.unique(grid.y[::2][np.isfinite(grid.y[::2])]).tolist() == [1.0]
     spans = np.floor((steps - 7) / 100) != np.floor((steps - 1) / 100)
     assert np.isfinite(grid.y).sum() <= steps.size - spans.sum()
+
+
+@pytest.mark.parametrize(
+    ("label", "seed", "reason"),
+    [
+        ("fixed order", 300_137, "comes again"),  # drops at a fifth of the epoch
+        ("periodic order", 310_035, "wave"),
+        ("periodic order", 310_034, "wave"),
+        ("schedule", 90_076, "irregular"),  # two steps down, of unlike size
+        ("schedule", 300_029, "irregular"),  # six drops of ten
+        ("running average", 310_088, "uneven"),
+    ],
+)
+def test_an_estimated_length_must_be_earned(label, seed, reason):
+    run, settings = draw(label, seed)
+    found = diagnose(as_log(run, settings["every"]))
+    assert (found.verdict, found.why[-1][0]) == ("cannot tell", reason)
+
+
+def test_a_wave_is_told_from_teeth_of_any_curvature():
+    rng = np.random.default_rng(0)
+    phase = (np.arange(400) % 40 + 0.5) / 40
+    shapes = {
+        "straight": phase, "concave": 1 - (1 - phase) ** 2, "convex": phase**1.7,
+        "saturating": 1 - np.exp(-5 * phase), "wave": 0.5 * np.sin(2 * np.pi * (phase - 0.5)),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        grid = arrange(np.arange(1.0, 401), shape + 0.1 * rng.normal(size=400), 40, 1)
+        found, tooth = wave_of(grid, 0.1), tooth_of(grid)
+        assert (found.size > max(WAVE * tooth.drop, WAVE_SURE * found.error)) == (name == "wave")
+    assert wave_of(arrange(np.arange(1.0, 401), shapes["wave"], 40, 1), 0.1).size == pytest.approx(
+        0.5 * 7 / np.pi * (15 / np.pi**2 - 1), rel=0.02
+    )  # Legendre's coefficient of a sine
+    assert math.isnan(wave_of(arrange(np.arange(1.0, 21), np.arange(20.0), 5, 1), 0.1).size)
+
+
+def test_noise_that_comes_again_is_found_at_any_distance():
+    rng = np.random.default_rng(0)
+    steps = np.arange(1.0, 1_001)
+    fixed, fresh = np.tile(rng.normal(size=125), 8), rng.normal(size=1_000)
+    teeth = 3 * (steps % 25) / 25
+    again = comes_again(steps, fixed + 0.5 * fresh + teeth, 25.0, 1.0)
+    assert again.steps % 125 == 0
+    assert again.correlation == pytest.approx(1 / 1.25, abs=0.1)
+    assert again.correlation > AGAIN * again.error
+    none = comes_again(steps, fresh + teeth, 25.0, 1.0)  # teeth repeat, noise does not
+    assert none.correlation < AGAIN * none.error
+    assert math.isnan(comes_again(steps[:30], fresh[:30], 25.0, 1.0).correlation)
 
 
 @pytest.mark.parametrize("length", [50, 313, 1_000])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from esp_lib.diagnosis.trial.synthetic_files import message, varint
+from esp_lib.logs.formats import LogError
 from esp_lib.logs.read import parse_log, read_log
 from tests.logs.forms import FORMS, LOSSES, STEPS, loss, rows
 from tests.logs.in_node import compare
@@ -154,6 +155,26 @@ def test_real_logs_are_read_whole_and_their_epochs_found():
                 long.append((row["file"], found, T))
     assert short == []
     assert long == []
+
+
+# Judged to hold no training loss, but their lines print one.
+WRONGLY_LOSSLESS = {"080_medical_entity_recognize_train.log": "| Train Loss: "}
+
+
+@needs_real
+def test_no_loss_is_read_where_there_is_none():
+    found = {}
+    for row in labels():
+        if row["truth"] == "noloss":
+            try:
+                runs = read_log(REAL / row["file"]).runs[1]
+            except LogError:
+                continue
+            parts = [read_log(REAL / row["file"], run=k + 1) for k in range(runs)]
+            found[row["file"]] = sum(part.loss.size for part in parts)
+    assert found.keys() == WRONGLY_LOSSLESS.keys()
+    for name, words in WRONGLY_LOSSLESS.items():
+        assert found[name] == (REAL / name).read_text("utf-8").count(words)
 
 
 @needs_real

@@ -12,7 +12,8 @@ import pytest
 
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.figures import compact, draw_both, draw_loss, thin
-from esp_lib.diagnosis.report import as_json, as_text
+from esp_lib.diagnosis.report import answer as answer_of
+from esp_lib.diagnosis.report import as_json, as_text, how_often_wrong
 from esp_lib.diagnosis.trial.examples import example_logs
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, make
 from esp_lib.logs.read import parse_log
@@ -70,6 +71,7 @@ def test_the_page_says_what_the_command_says(node, tmp_path):
         expected = diagnose(log, steps)
         found = answer["found"]
         assert found["text"] == as_text(expected, "page")
+        assert found["answer"] == [*answer_of(expected, "page"), how_often_wrong(expected)]
         assert close(json.loads(found["json"]), json.loads(as_json(expected, "page")))
         assert found["points"] == log.loss.size
 
