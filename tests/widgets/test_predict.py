@@ -10,16 +10,13 @@ from esp_lib.sawtooth.measurement import measure
 from esp_lib.theory.drift import steps_to_eps
 from esp_lib.theory.maps import SKIP
 from esp_lib.theory.prediction import predict
-from esp_lib.widgets import Plane, PredictExplorer
+from esp_lib.widgets import PredictExplorer
 from esp_lib.widgets.predict.predict import LR, fold, packed_classes
 from tests.node import module, run_node
+from tests.widgets.recordings import plane
 
 SETTINGS = [(0.9, 0.8, 1e-8), (0.9, 0.999, 1e-8), (0.9, 0.9, 1e-5), (0.5, 0.4, 1e-8),
             (0.0, 0.0, 1e-3), (0.9, 0.78, 1e-5), (0.96, 0.4, 1e-8)]  # fmt: skip
-
-
-def plane(x):
-    return Plane(np.array(x), np.array([0.5, 0.9]), np.array([[2.0, np.nan], [0.1, 0.2]]), 1e-8)
 
 
 def made(**settings):

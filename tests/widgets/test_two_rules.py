@@ -8,8 +8,8 @@ import pytest
 from esp_lib.widgets import TwoRulesExplorer
 from esp_lib.widgets.comparison.two_rules import RULES, rule_of
 from tests.node import module, run_node
+from tests.widgets.recordings import RATES
 
-RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
 SAID = {"diverges": ": diverges", "sawtooth": ": sawtooth: ", "staircase": ": staircase: ",
         "none": ": no tooth: "}  # fmt: skip
 
