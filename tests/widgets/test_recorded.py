@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import subprocess
 from dataclasses import asdict
 
 import numpy as np
@@ -14,7 +13,7 @@ from esp_lib import Curve
 from esp_lib.widgets import RecordedExplorer, Recording
 from esp_lib.widgets.fields import Number, Switch
 from esp_lib.widgets.packing import LIMIT, MISSING, pack, pack_runs
-from tests.node import module, run_node
+from tests.node import evaluate, module, run_node
 from tests.widgets.recordings import recordings, tooth
 
 # ------------------------------------------------------------------------------------- what travels
@@ -255,18 +254,12 @@ def test_runs_that_are_too_long_are_refused():
 def test_switches_and_multiples_are_read_alike_on_both_sides(node, tmp_path):
     fields = [Switch("n", "n"), Number("n", "n", 7, 1323, integer=True, multiple=7)]
     texts = [["on", "off", "yes", ""], ["7", "14", "1323", "8", "7.5", "0", "1330"]]
-    code = """import(process.argv[1]).then(({ read, write }) => {
-      const [fields, texts] = JSON.parse(process.argv[2]);
-      const one = (field, text) => { try { return read(field, text); } catch { return null; } };
-      const values = fields.map((field, k) => texts[k].map((text) => one(field, text)));
-      console.log(JSON.stringify([values, [true, false].map((on) => write(fields[0], on))]));
-    })"""
-    given = json.dumps([[asdict(field) for field in fields], texts])
-    path = module(tmp_path, "widgets/front/settings.js").as_uri()
-    done = subprocess.run(
-        [node, "-e", code, path, given], capture_output=True, text=True, check=True
-    )
-    found, written = json.loads(done.stdout)
+    one = "(field, text) => { try { return m.read(field, text); } catch { return null; } }"
+    code = f"args[0].map((field, k) => args[1][k].map((text) => ({one})(field, text)))"
+    path = module(tmp_path, "widgets/front/settings.js")
+    given = [asdict(field) for field in fields]
+    found = evaluate(node, path, code, given, texts)
+    written = evaluate(node, path, "[true, false].map((on) => m.write(args[0], on))", given[0])
     assert found == [[True, False, None, None], [7, 14, 1323, None, None, None, None]]
     assert written == ["on", "off"]
 

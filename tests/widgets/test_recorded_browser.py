@@ -4,8 +4,6 @@ The page has what a page of the book has: its style sheets, its bundle, the stat
 one view of them.
 """
 
-import re
-
 import numpy as np
 import pytest
 
@@ -140,20 +138,6 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, u
     assert [row.is_visible() for row in rows.all()] == [True, False, False]
     assert "run b" in rows.first.text_content()
     assert chart.bounding_box() == box
-
-
-def test_a_link_reproduces_a_view(open_page, url):
-    page = open_page(url)
-    type_in(page, "every", "28", NAME)
-    field(page, "run2", NAME).locator("input").uncheck()
-    wait_for(page, NAME, "s.settings.every === 28 && !s.settings.run2")
-    page.wait_for_function("() => location.hash.includes('run2=off')")
-    expected = drawing(page, NAME)
-    other = open_page(page.url)
-    wait_for(other, NAME, "s.settings.every === 28")
-    clip = re.compile(r"esp-clip-\w+")
-    assert clip.sub("", drawing(other, NAME)) == clip.sub("", expected)
-    assert not field(other, "run2", NAME).locator("input").is_checked()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
