@@ -68,9 +68,8 @@ class Task(NamedTuple):
 def sentence_order(corpus: CorpusConfig, max_len: int) -> Task:
     """Neighbouring sentences of the pre-training text, half of them swapped, in a random order.
 
-    Args:
-        corpus: what the network was pre-trained on.
-        max_len: tokens of an example; longer ones lose the end of the longer sentence.
+    The corpus is what the network was pre-trained on. Of an example with more than `max_len`
+    tokens the longer sentence loses its end.
     """
     _checks.integer("max_len", max_len, low=8)
     train, valid = (_swapped(corpus, max_len, part) for part in ("train", "valid"))
@@ -112,10 +111,7 @@ def lay_out(pairs: list[list[list[int]]], labels: list[int], max_len: int) -> Ex
 def score(name: str, label: NDArray[np.int32], predicted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How GLUE scores a task: Matthews correlation for CoLA, else accuracy.
 
-    Args:
-        name: one of `TASKS`.
-        label: (n,) 0 or 1.
-        predicted: (..., n) whether 1 was predicted.
+    `label` is (n,) 0 or 1, `predicted` (..., n) whether 1 was predicted.
 
     Returns:
         (...); the correlation is 0 where all predictions are the same.

@@ -94,12 +94,7 @@ def finetune(
 ) -> RunRecord:
     """Train all episodes of a run of a network of ours; its record is that of `train_episodes`.
 
-    Args:
-        config: the run.
-        weights: of the pre-trained network, from `load_weights`.
-        device: "cpu", "cuda" or "cuda:<number>".
-        name: of the record.
-        profile: of the record.
+    The weights are those of the pre-trained network, from `load_weights`.
 
     Raises:
         ValueError: no such device here, too few examples, or weights of another network.

@@ -38,11 +38,8 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
     steps of one run are correlated, so the usual standard error, which a single run has to make do
     with, is too small.
 
-    Args:
-        model: the curve.
-        t: (points,) where it is known.
-        runs: (runs, points), or (points,) for one run.
-        start: (parameters,) where the search starts.
+    `t` is (points,), `runs` (runs, points), or (points,) for one run; the search starts at
+    `start` (parameters,).
 
     Returns:
         The fit; NaN where the search does not settle.

@@ -118,9 +118,8 @@ def dump(value: object) -> str:
 def pack(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The file's content.
 
-    Args:
-        fields: all fields of the record but its arrays, as `as_json` returns them.
-        arrays: its arrays, as `as_arrays` returns them.
+    The fields, all but the arrays, are as `as_json` returns them, the arrays as `as_arrays`
+    does.
 
     Raises:
         ValueError: the record is larger than `MAX_BYTES`.

@@ -72,11 +72,8 @@ class Replication:
     ) -> Curve:
         """Every problem with its own order: loss (seeds, *settings, steps).
 
-        Args:
-            optimizer: the rule, of any shape of settings.
-            order: of the functions, as in `simulate`.
-            batch_size: by default the experiment's.
-            epochs: by default the experiment's.
+        The rule may have any shape of settings; order, batch size and epochs are as in
+        `simulate`, the last two by default the experiment's.
         """
         at = (slice(None), *[None] * len(optimizer.shape))  # settings broadcast against seeds
         return simulate(
@@ -119,9 +116,7 @@ class Replication:
 def in_windows(values: ArrayLike, steps: int = 10) -> NDArray[np.float64]:
     """Mean over consecutive windows of steps, repeated to keep the axis.
 
-    Args:
-        values: (..., steps); what is left at the end goes.
-        steps: of a window.
+    `values` are (..., steps); what is left at the end goes.
     """
     given = np.asarray(values, dtype=np.float64)
     whole = given[..., : given.shape[-1] // steps * steps]

@@ -75,10 +75,8 @@ class Study:
     ) -> Curve:
         """Every problem with its own order: loss (seeds, *settings, steps).
 
-        Args:
-            rule: of any shape of settings.
-            problem: one a seed; by default the paper's.
-            settings: of `simulate`, where they differ from the study's.
+        The rule may have any shape of settings; the problem, one a seed, is by default the
+        paper's; `settings` are of `simulate`, where they differ from the study's.
         """
         at = (slice(None), *[None] * len(rule.shape))  # settings broadcast against seeds
         return simulate(
@@ -129,8 +127,7 @@ def level_floor(problem: QuadraticProblem) -> QuadraticProblem:
 def rise_of(profile: ArrayLike) -> float:
     """Mean of the last tenth of an epoch minus that of its first.
 
-    Args:
-        profile: (steps,) loss along the epoch.
+    `profile` (steps,) is the loss along the epoch.
     """
     loss = np.asarray(profile, dtype=np.float64)
     tenth = loss.size // 10
