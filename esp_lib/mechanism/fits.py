@@ -15,19 +15,12 @@ Model = Callable[..., Array]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A model fitted to the mean of some runs.
+    """A model fitted to the mean of some runs."""
 
-    Attributes:
-        value: (parameters,) least-squares estimates.
-        error: (parameters,) their standard errors; see `fit`.
-        predicted: (points,) the model at the estimates.
-        r_squared: share of the mean curve's variance that the model explains.
-    """
-
-    value: Array
-    error: Array
-    predicted: Array
-    r_squared: float
+    value: Array  # (parameters,) least-squares estimates
+    error: Array  # (parameters,) their standard errors; see `fit`
+    predicted: Array  # (points,) the model at the estimates
+    r_squared: float  # share of the mean curve's variance that the model explains
 
 
 def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:

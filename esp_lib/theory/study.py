@@ -25,25 +25,15 @@ FLOOR = 0.75  # mean of b
 
 @dataclass(frozen=True)
 class Study:
-    """How runs are made and measured.
+    """How runs are made and measured."""
 
-    Attributes:
-        seeds: (seeds,) of the problems and of their orders.
-        epochs: of a run; from `skip` on an even number.
-        skip: epochs before the settled part, an even number.
-        lr: learning rate of `adam`.
-        beta1: its decay of the first moment.
-        eps: added to the root of v.
-        device: where the runs are computed.
-    """
-
-    seeds: NDArray[np.int64]
-    epochs: int
-    skip: int
-    lr: float = 0.06
-    beta1: float = 0.9
-    eps: float = 1e-8
-    device: str = "cpu"
+    seeds: NDArray[np.int64]  # (seeds,) of the problems and of their orders
+    epochs: int  # of a run; from `skip` on an even number
+    skip: int  # epochs before the settled part, an even number
+    lr: float = 0.06  # learning rate of `adam`
+    beta1: float = 0.9  # its decay of the first moment
+    eps: float = 1e-8  # added to the root of v
+    device: str = "cpu"  # where the runs are computed
 
     @classmethod
     def of(cls, seeds: NDArray[np.int64], epochs: int, **settings: Any) -> "Study":
