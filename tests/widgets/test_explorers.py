@@ -22,7 +22,7 @@ from esp_lib.widgets import (
 from esp_lib.widgets._assets import PACKAGE, front_end
 from esp_lib.widgets.base import shown
 from esp_lib.widgets.fields import Choice, Number, Vector
-from tests.node import evaluate, module, run_node
+from tests.node import ask, evaluate, module
 
 SCRIPTS = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix()
@@ -54,10 +54,8 @@ def test_small_explorers_compute_as_the_library(node, tmp_path):
         name: [one.settings for one in explorers]
         for name, explorers in (("similarity", similar), ("samples", samples), ("orders", why))
     }
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    for name in ("widgets/similarity.js", "widgets/two_samples.js", "widgets/why.js"):
-        module(tmp_path, name)
-    found = json.loads(run_node(node, "small.mjs", tmp_path, tmp_path / "jobs.json"))
+    modules = (f"widgets/{name}.js" for name in ("similarity", "two_samples", "why"))
+    found = ask(node, tmp_path, "small", jobs, *modules)
     for values, explorer in zip(found["similarity"], similar, strict=True):
         np.testing.assert_allclose(values, explorer.cosine, rtol=1e-9, atol=1e-12)
     for values, explorer in zip(found["samples"], samples, strict=True):

@@ -13,7 +13,7 @@ from esp_lib import Curve
 from esp_lib.widgets import RecordedExplorer, Recording
 from esp_lib.widgets.fields import Number, Switch
 from esp_lib.widgets.packing import LIMIT, MISSING, pack, pack_runs
-from tests.node import evaluate, module, run_node
+from tests.node import ask, evaluate, module
 from tests.widgets.recordings import recordings, tooth
 
 # ------------------------------------------------------------------------------------- what travels
@@ -106,9 +106,7 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
                 jobs.append({"run": data, "group": g, **now})
                 tooth_of = teeth.get(run.label)
                 expected.append((run, every, drawn[run.label], tooth_of, falls[run.label]))
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": jobs, "spreads": []}))
-    module(tmp_path, "widgets/recorded.js")
-    answers = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
+    answers = ask(node, tmp_path, "recorded", {"views": jobs}, "widgets/recorded.js")["views"]
     compared = 0
     for found, (run, every, drawn, measured, fall) in zip(answers, expected, strict=True):
         assert np.array_equal(np.array(found["loss"], float), run.losses[0].values, equal_nan=True)
@@ -133,9 +131,7 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
 def test_what_is_drawn_hides_the_tooth_as_windows_grow(node, tmp_path, every):
     explorer = RecordedExplorer({"run": tooth()}, every=every)
     job = {"run": explorer.plot.data["runs"][0], "group": 1, "every": every, "smoothing": 1}
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": [job], "spreads": []}))
-    module(tmp_path, "widgets/recorded.js")
-    (found,) = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
+    (found,) = ask(node, tmp_path, "recorded", {"views": [job]}, "widgets/recorded.js")["views"]
     assert explorer.falls["run"] == pytest.approx(found["fall"], abs=1e-9)
     # the middles of an epoch's first and last windows are a window nearer than its ends
     assert found["climb"] == pytest.approx(0.1 * (1 - every / 252), abs=1e-4)
@@ -155,9 +151,7 @@ def test_names_stand_apart_and_inside(node, tmp_path):
     rng = np.random.default_rng(0)
     given = [[sorted(rng.uniform(0, 300, size=n)), 16, 26, 300] for n in (1, 2, 6) * 30]
     given.append([[50.0, 100.0, 200.0], 16, 26, 300])
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": [], "spreads": given}))
-    module(tmp_path, "widgets/recorded.js")
-    answer = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))
+    answer = ask(node, tmp_path, "recorded", {"spreads": given}, "widgets/recorded.js")
     for places, (wanted, gap, low, high) in zip(answer["spreads"], given, strict=True):
         assert len(places) == len(wanted)
         assert (np.diff(places) >= gap - 1e-9).all()

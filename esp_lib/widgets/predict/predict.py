@@ -70,9 +70,6 @@ class PredictExplorer(Explorer):
         floors: amplitudes over eps and beta2.
         **settings: `plane` ("β₁ and β₂" or "ε and β₂"), `beta1`, `beta2`, `eps`, `seed` (of the
             simulated problem).
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "predict"
