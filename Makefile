@@ -132,13 +132,13 @@ test: check assets  ## check, build the book if it is not fresh, run every test 
 	@echo "== pytest: what measures time, on a machine that does nothing else"
 	@$(PY) -m pytest -m timing $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: none selected
 	@echo "== pytest: the rest, warnings are errors; two processes, one thread each"
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -m "not timing" -n 2 --dist worksteal $(PYTEST_ARGS)
 
 coverage: setup-dev assets  ## which lines of esp_lib the tests run; fails under 90 % (PYTEST_ARGS=)
 	@$(MAKE) -s $(BOOK)
 	@rm -rf _build/coverage && mkdir -p _build/coverage
 	@echo "== pytest, line by line"
-	@$(PY) -m coverage run -m pytest -m "not timing" -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PY) -m coverage run -m pytest -m "not timing" -n 2 --dist worksteal $(PYTEST_ARGS)
 	@echo "== the compiled loops, as the Python that they are written in"
 	@NUMBA_DISABLE_JIT=1 $(PY) -m coverage run -m pytest -q -m "not timing" $(LOOPS)
 	@$(PY) -m coverage combine --quiet

@@ -13,8 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
+from benchmarks._page import made, table, write
 
 ROOT = Path(__file__).resolve().parent.parent
 EXECUTED = re.compile(r"(\w+)\.ipynb: Executed notebook in ([\d.]+) seconds")
@@ -41,23 +40,15 @@ def build() -> tuple[dict[str, float], float]:
 def main() -> None:
     """Build, print the table, write it."""
     chapters, whole = build()
-    rows = [f"| {name} | {took:.0f} |" for name, took in sorted(chapters.items())]
-    made = ", ".join(f"{name} {version}" for name, version in versions().items())
-    text = "\n".join([
-        "# Building the book",
+    rows = [[name, f"{took:.0f}"] for name, took in sorted(chapters.items())]
+    lines = [
+        f"The whole build took **{whole:.0f} s**, of which execution "
+        f"{sum(chapters.values()):.0f} s; the goal is {GOAL} s on two idle cores.",
         "",
-        f"Repeat with `python -m benchmarks.book`. The whole build took **{whole:.0f} s**, of "
-        f"which execution {sum(chapters.values()):.0f} s; the goal is {GOAL} s on two idle cores.",
-        "",
-        "| page | executed in, s |",
-        "|---|---|",
-        *rows,
-        "",
-        f"{device_name('cpu')}, {commit()}, {made}.",
-        "",
-    ])  # fmt: skip
-    print(text)
-    Path(__file__).with_suffix(".md").write_text(text, encoding="utf8")
+        *table(["page", "executed in, s"], rows),
+        made(),
+    ]
+    write(__file__, "Building the book", lines)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ prints a table and writes it to `benchmarks/explorer.md`. Chromium is Debian's; 
 names another.
 """
 
-import functools
 import gzip
 import os
-import platform
 import statistics
 import sys
-import threading
-from datetime import UTC, datetime
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks._page import made, table, write
+from tests.browsing import served
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium")
@@ -69,13 +67,6 @@ FIRST = """
 """
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves a folder and says nothing."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Leave the terminal to the table."""
-
-
 def measure_latency(browser: Browser, url: str) -> list[float]:
     """Milliseconds from key press to painted drawing, one a press."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -114,7 +105,9 @@ def measure_weight(browser: Browser, url: str) -> dict[str, int]:
     return weights
 
 
-def table(latency: list[float], first: list[float], weights: dict[str, int], version: str) -> str:
+def lines_of(
+    latency: list[float], first: list[float], weights: dict[str, int], version: str
+) -> list[str]:
     """The three measurements as Markdown, with their goals."""
     ranked = sorted(latency)
     spread = f"{ranked[len(ranked) // 10]:.0f} to {ranked[-len(ranked) // 10]:.0f}"
@@ -127,22 +120,13 @@ def table(latency: list[float], first: list[float], weights: dict[str, int], ver
         ("landing page, gzipped", f"{sum(weights.values()) / 1e6:.2f} MB", "at most 1.4 MB"),
     ]  # fmt: skip
     parts = "; ".join(f"{name.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for name, size in heaviest)
-    lines = [
-        "# The explorer on the landing page",
-        "",
-        "Written by `python -m benchmarks.explorer` after `make book`.",
-        "",
-        "| what | measured | goal |",
-        "| --- | --- | --- |",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
+    return [
+        *table(["what", "measured", "goal"], rows),
         f"{PRESSES} key presses, {VISITS} visits with an empty cache, {len(weights)} files; the "
         f"heaviest: {parts}.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, Chromium {version}, {os.cpu_count()} cores, "
-        f"{platform.machine()}.",
+        f"Chromium {version}, {os.cpu_count()} cores. {made()}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -150,21 +134,17 @@ def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "_build/html")
     if not (folder / PAGE).exists():
         raise SystemExit(f"no {PAGE} in {folder}: run `make book` first")
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/{PAGE}"
+    with served(folder) as site, sync_playwright() as playwright:
+        url = f"{site}/{PAGE}"
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         print("measuring the first curve", flush=True)
         first = [measure_first_curve(browser, url) for _ in range(VISITS)]
         print("measuring latency", flush=True)
         latency = measure_latency(browser, url)
         print("weighing the page", flush=True)
-        text = table(latency, first, measure_weight(browser, url), browser.version)
+        lines = lines_of(latency, first, measure_weight(browser, url), browser.version)
         browser.close()
-        server.shutdown()
-    print(text)
-    (ROOT / "benchmarks/explorer.md").write_text(text, encoding="utf-8")
+    write(__file__, "The explorer on the landing page", lines, about=" after `make book`.")
 
 
 if __name__ == "__main__":

@@ -5,40 +5,30 @@ nothing. A run is the paper's: 10,000 functions and coordinates, 10 epochs of 10
 writes `benchmarks/gpu.md`.
 """
 
-import statistics
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._roofline import synchronize
+from benchmarks._page import made, median_seconds, table, write
 from esp_lib import Adam, QuadraticProblem, simulate
 from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
 from esp_lib.quadratic._torch import run_on_torch
 from esp_lib.quadratic.plan import Plan, make_plan
 
-PAGE = Path(__file__).with_name("gpu.md")
 SIDE = 64  # of the (beta2, eps) map
 ROUNDS = 5
 DTYPES = ("float64", "float32")
 ABOUT = """\
-# `simulate` on a GPU
-
-Repeat with `python -m benchmarks.gpu` on a machine with a GPU: a map of 64 × 64 settings, Adam, one
+ on a machine with a GPU: a map of 64 × 64 settings, Adam, one
 order, the paper's 10,000 functions and 10 epochs. *Difference*: relative, from the compiled loops
 in float64, the largest of a run's steps. Settings at the edge of the map are barely stable.
 
 Two paths run on a GPU. Triton takes all runs in one launch that keeps each coordinate in registers;
 torch takes them step by step, in 94 lines. Triton's path stays if it is at least 3 times as fast as
-torch's, and goes if it is not.
-
-"""
+torch's, and goes if it is not."""
 
 
 def map_of(side: int) -> Adam:
@@ -56,21 +46,6 @@ def through_torch(plan: Plan, device: str, dtype: str) -> NDArray[np.float64]:
     )
 
 
-def seconds(call: Callable[[], object], device: str) -> float:
-    """Median wall-clock seconds of a call, after one that compiles."""
-    import torch
-
-    call()
-    taken = []
-    for _ in range(ROUNDS):
-        synchronize(torch.device(device))
-        began = time.perf_counter()
-        call()
-        synchronize(torch.device(device))
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
-
-
 def measure_paths(
     paths: dict[str, Callable[..., NDArray[np.float64]]], device: str, side: int = SIDE
 ) -> list[str]:
@@ -79,22 +54,17 @@ def measure_paths(
     size: dict[str, Any] = {"order": "reshuffle", "epochs": 10, "batch_size": 100, "seed": 0}
     expected = simulate(problem, map_of(side), **size).loss.reshape(side * side, -1)
     plan = make_plan(problem, map_of(side), **size, x0=3.0)
-    on_cpu = side * side / seconds(partial(simulate, problem, map_of(side), **size), "cpu")
-    lines = [
-        "| path | type | runs a second | times the CPU | difference, median and most |",
-        "|---|---|---|---|---|",
-        f"| compiled loops, {device_name('cpu')} | float64 | {on_cpu:,.0f} | 1 | |",
-    ]
+    on_cpu = side * side / median_seconds(partial(simulate, problem, map_of(side), **size), ROUNDS)
+    rows = [[f"compiled loops, {device_name('cpu')}", "float64", f"{on_cpu:,.0f}", "1", ""]]
     for name, path in paths.items():
         for dtype in DTYPES:
-            call = partial(path, plan, device, dtype)
+            call = partial(path, plan, device, dtype)  # its losses are on the CPU: it is done
             away = np.max(np.abs(call() / expected - 1), axis=-1)  # of each setting
-            rate = side * side / seconds(call, device)
-            lines.append(
-                f"| {name} | {dtype} | {rate:,.0f} | {rate / on_cpu:.1f} "
-                f"| {np.median(away):.1e}, {np.max(away):.1e} |"
-            )
-    return lines
+            rate = side * side / median_seconds(call, ROUNDS)
+            far = f"{np.median(away):.1e}, {np.max(away):.1e}"
+            rows.append([name, dtype, f"{rate:,.0f}", f"{rate / on_cpu:.1f}", far])
+    head = ["path", "type", "runs a second", "times the CPU", "difference, median and most"]
+    return table(head, rows)
 
 
 def main() -> None:
@@ -105,14 +75,9 @@ def main() -> None:
         return
     from esp_lib.quadratic._triton import run_on_triton
 
-    made = ", ".join(f"{name} {version}" for name, version in versions().items())
-    lines = [
-        *measure_paths({"Triton": run_on_triton, "torch": through_torch}, "cuda"),
-        "",
-        f"{device_name('cuda')}, {datetime.now(UTC):%Y-%m-%d}, {commit()}, {made}.",
-    ]
-    print("\n".join(lines))
-    PAGE.write_text(ABOUT + "\n".join(lines) + "\n", encoding="utf8")
+    paths = {"Triton": run_on_triton, "torch": through_torch}
+    lines = [*measure_paths(paths, "cuda"), made("cuda")]
+    write(__file__, "`simulate` on a GPU", lines, about=ABOUT)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ than 20 s or 1 GiB. Mangled logs are in `benchmarks.diagnosis_page`.
 
 import shutil
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from esp_lib._environment import commit, versions
+from benchmarks._page import made, table, write
 from esp_lib.records.store import DamagedRecord, load, save
 from tests.hostile import calls
 from tests.hostile.links import broken_links
@@ -88,22 +87,10 @@ def attacks() -> list[tuple[str, int, list[str]]]:
 
 def main() -> None:
     rows = attacks()
-    used = ", ".join(f"{name} {version}" for name, version in versions().items())
-    lines = [
-        "# Attacks: what was tried, and what broke",
-        "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {commit()}, {used}. Rewritten by "
-        "`python -m benchmarks.hostile`.",
-        "",
-        "| attack | tried | broke |",
-        "|---|---|---|",
-        *(f"| {what} | {tried:,} | {len(broke)} |" for what, tried, broke in rows),
-    ]
-    for _, _, broke in rows:
-        lines += [f"- `{line}`" for line in broke]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    Path(__file__).with_suffix(".md").write_text(text)
+    counted = [[what, f"{tried:,}", str(len(broke))] for what, tried, broke in rows]
+    lines = table(["attack", "tried", "broke"], counted)
+    lines += [f"- `{line}`" for _, _, broke in rows for line in broke]
+    write(__file__, "Attacks: what was tried, and what broke", [*lines, made()])
 
 
 if __name__ == "__main__":

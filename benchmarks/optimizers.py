@@ -6,19 +6,15 @@ the machine count little. Rules of the two-moment form run in compiled loops on 
 time is added up), the others in NumPy on one. Medians; rule and twin take turns.
 """
 
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks._page import made, table, write
 from esp_lib import QuadraticProblem, make_order, simulate
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
 from esp_lib.comparison.contenders import CONTENDERS
 from tests import reference
 
@@ -36,10 +32,7 @@ def processor_seconds(call: Callable[[], object]) -> float:
 def main() -> None:
     problem = QuadraticProblem.sample()
     order = make_order("reshuffle", num_functions=10_000, epochs=10, batch_size=100)
-    lines = [
-        "| rule | how | processor time of one run | of its twin | ratio |",
-        "|---|---|---|---|---|",
-    ]
+    rows = []
     for contender in CONTENDERS:
         rule = contender.rule
         several = type(rule)(**{**vars(rule), "lr": RATES})
@@ -50,27 +43,13 @@ def main() -> None:
             slow.append(processor_seconds(partial(reference.train, problem, rule, order, 100)))
         ms, twin = 1e3 * statistics.median(fast) / RATES.size, 1e3 * statistics.median(slow)
         how = "compiled" if rule.two_moment_form else "NumPy"
-        lines.append(
-            f"| {contender.name} | {how} | {ms:.1f} ms | {twin:.0f} ms | {twin / ms:.0f} |"
-        )
-    text = "\n".join(
-        [
-            *lines,
-            "",
-            "Paper's setting: 10,000 functions and coordinates, 10 epochs of 100 steps, float64, "
-            f"{RATES.size} learning rates in one call. Medians of {ROUNDS} rounds on "
-            f"{device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, {commit()}, "
-            + ", ".join(f"{name} {version}" for name, version in versions().items())
-            + f", {platform.system()}.",
-        ]
-    )
-    print(text)
-    Path(__file__).with_suffix(".md").write_text(
-        "# Every update rule against its twin\n\nRepeat with `python -m benchmarks.optimizers`.\n\n"
-        + text
-        + "\n",
-        encoding="utf8",
-    )
+        rows.append([contender.name, how, f"{ms:.1f} ms", f"{twin:.0f} ms", f"{twin / ms:.0f}"])
+    lines = [
+        *table(["rule", "how", "processor time of one run", "of its twin", "ratio"], rows),
+        "Paper's setting: 10,000 functions and coordinates, 10 epochs of 100 steps, float64, "
+        f"{RATES.size} learning rates in one call. Medians of {ROUNDS} rounds. {made()}",
+    ]
+    write(__file__, "Every update rule against its twin", lines)
 
 
 if __name__ == "__main__":

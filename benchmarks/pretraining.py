@@ -10,24 +10,20 @@ graph and without.
 """
 
 import argparse
-import json
 import os
 import re
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _page
 from benchmarks._published import load_script
 from benchmarks._rates import ON_CPU, Timing, Variant, at_once, find_pairs, in_turn, prepare
-from benchmarks._roofline import Peak, find_peak, least_seconds, step_bytes, step_flops, synchronize
+from benchmarks._roofline import Peak, find_peak, least_seconds, step_bytes, step_flops
 from esp_lib import _checks
-from esp_lib._device import check_device, device_name
-from esp_lib._environment import commit, versions
+from esp_lib._device import check_device
 from esp_lib.bert import ablations
 from esp_lib.bert.checkpoint import save_checkpoint
 from esp_lib.bert.config import PretrainConfig
@@ -47,25 +43,13 @@ def expect_run(training: Training, rate: float) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
         write = (path, "benchmark", 1, {"seconds": 0.0}, training, recorder)
-        checkpoint = _seconds(training, lambda: save_checkpoint(*write))
-    validation = _seconds(training, training.validate)
+        checkpoint = _page.median_seconds(lambda: save_checkpoint(*write), 3)
+    validation = _page.median_seconds(training.validate, 3)  # its losses are on the CPU: it is done
     return {
         "steps": config.steps / rate,
         "validations": validation * (config.steps // config.validate_every),
         "checkpoints": checkpoint * config.epochs,
     }
-
-
-def _seconds(training: Training, call: Callable[[], object]) -> float:
-    """Median seconds of three calls, after one."""
-    taken = []
-    for _ in range(4):
-        synchronize(training.device)
-        began = time.perf_counter()
-        call()
-        synchronize(training.device)
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken[1:])
 
 
 def predictions(training: Training) -> float:
@@ -95,7 +79,7 @@ def measure(
     peak: Peak | None = None,
     config: PretrainConfig | None = None,
 ) -> dict[str, Any]:
-    """Everything that the tables say, as JSON can say it.
+    """Everything that the tables say.
 
     Args:
         device: "cpu", "cuda" or "cuda:<number>".
@@ -147,7 +131,6 @@ def measure(
     del trainings, ours
     together = {n: at_once(config, best, device, n, timing) for n in timing.at_once}
     return {
-        "device": device_name(device),
         "data": data,
         "timing": asdict(timing),
         "rates": rows,
@@ -159,43 +142,39 @@ def measure(
         "run": {"epochs": config.epochs, "steps": config.steps, "seconds": expected},
         "sweep": {"runs": count, "baselines": runs, "seconds": runs * sum(expected.values())},
         "at_once": together,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "commit": commit(),
-        "versions": versions(),
+        "made": _page.made(device),
     }
 
 
 def tables(found: dict[str, Any]) -> str:
     """What was measured, in Markdown."""
     timing, run, sweep = found["timing"], found["run"], found["sweep"]
-    lines = [
-        "| training step | steps a second | times the published script | share of the roofline |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for row in found["rates"]:
         times, share = row["times_published"], row["share_of_roofline"]
-        lines.append(
-            f"| {row['step']} | {row['steps_a_second']:.4g} | {f'{times:.2f}' if times else ''} "
-            f"| {f'{share:.0%}' if share else ''} |"
-        )
+        told = [f"{times:.2f}" if times else "", f"{share:.0%}" if share else ""]
+        rows.append([row["step"], f"{row['steps_a_second']:.4g}", *told])
+    head = ["training step", "steps a second", "times the published script"]
+    lines = _page.table([*head, "share of the roofline"], rows)
     if not any(row["times_published"] for row in found["rates"]):
-        lines += ["", "The published script was not given."]
-    lines += ["", "| one step | GFLOPs | at the peak | MB moved | at the bandwidth |"]
-    lines += ["|---|---|---|---|---|"]
+        lines += ["The published script was not given.", ""]
+    rows = []
     for precision, c in found["counted"].items():
         arithmetic, traffic = c["flops"] / c["peak_flops"], c["bytes"] / found["bandwidth"]
-        lines.append(
-            f"| {precision}, {found['predictions_a_step']:.0f} hidden words "
-            f"| {c['flops'] / 1e9:.1f} | {1e3 * arithmetic:.3g} ms at {c['peak_flops'] / 1e12:.3g} "
-            f"TFLOP/s | {c['bytes'] / 1e6:.0f} | {1e3 * traffic:.3g} ms at "
-            f"{found['bandwidth'] / 1e9:,.0f} GB/s |"
-        )
-    if found["at_once"]:
-        lines += ["", "| runs at once | steps a second in all |", "|---|---|"]
-        lines += [f"| {n} | {rate:.4g} |" for n, rate in found["at_once"].items()]
+        rows.append([
+            f"{precision}, {found['predictions_a_step']:.0f} hidden words",
+            f"{c['flops'] / 1e9:.1f}",
+            f"{1e3 * arithmetic:.3g} ms at {c['peak_flops'] / 1e12:.3g} TFLOP/s",
+            f"{c['bytes'] / 1e6:.0f}",
+            f"{1e3 * traffic:.3g} ms at {found['bandwidth'] / 1e9:,.0f} GB/s",
+        ])  # fmt: skip
+    head = ["one step", "GFLOPs", "at the peak", "MB moved", "at the bandwidth"]
+    lines += _page.table(head, rows)
+    rows = [[str(n), f"{rate:.4g}"] for n, rate in found["at_once"].items()]
+    if rows:
+        lines += _page.table(["runs at once", "steps a second in all"], rows)
     seconds = run["seconds"]
     lines += [
-        "",
         f"Expected of {found['best']}: a run of {run['epochs']} epochs, {run['steps']:,} steps, "
         f"takes **{duration(sum(seconds.values()))}** (steps {duration(seconds['steps'])}, "
         f"validations {duration(seconds['validations'])}, checkpoints "
@@ -205,9 +184,8 @@ def tables(found: dict[str, Any]) -> str:
         "",
         f"Medians of {timing['repeats']} rounds of {timing['steps']} steps after "
         f"{timing['warm_up']}, on {found['data']}; peak of the device: {found['peak']}. "
-        f"{found['device']}, {found['date']}, {found['commit']}, "
-        + ", ".join(f"{name} {version}" for name, version in found["versions"].items()) + ".",
-    ]  # fmt: skip
+        f"{found['made']}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -232,33 +210,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--published", type=Path, default=published, metavar="PATH/bert.py")
     parser.add_argument("--steps", type=int, help="timed steps in a round")
     parser.add_argument("--repeats", type=int, help="rounds")
-    parser.add_argument("--at-once", metavar="1,2,4", help="numbers of runs at once; 0: none")
-    parser.add_argument("--peak-flops", type=float, help="FLOPs a second, for every precision")
-    parser.add_argument("--bandwidth", type=float, help="bytes a second")
-    parser.add_argument("--json", action="store_true", help="print JSON, not tables")
     parser.add_argument("--no-write", action="store_true", help="leave the file of tables as it is")
     options = parser.parse_args(arguments)
-    if (options.peak_flops is None) != (options.bandwidth is None):
-        parser.error("--peak-flops and --bandwidth go together")
-    peak = None
-    if options.bandwidth:
-        each = dict.fromkeys(("float32", "bfloat16"), options.peak_flops)
-        peak = Peak(each, options.bandwidth, "as given")
     timing = Timing() if options.device.startswith("cuda") else ON_CPU
-    changes: dict[str, Any] = {name: getattr(options, name) for name in ("steps", "repeats")}
-    if options.at_once is not None:
-        if not re.fullmatch(r"\d+(,\d+)*", options.at_once):
-            parser.error(f"--at-once must be numbers like 1,2,4, got {options.at_once!r}")
-        changes["at_once"] = tuple(n for n in map(int, options.at_once.split(",")) if n)
     timing = replace(
-        timing, **{name: value for name, value in changes.items() if value is not None}
+        timing,
+        steps=timing.steps if options.steps is None else options.steps,
+        repeats=timing.repeats if options.repeats is None else options.repeats,
     )
     try:
-        found = measure(options.device, timing, options.published, peak)
+        found = measure(options.device, timing, options.published)
     except ValueError as error:
         parser.error(str(error))
     text = tables(found)
-    print(json.dumps(found, indent=1) if options.json else text)
+    print(text)
     if not options.no_write:
         section = "gpu" if options.device.startswith("cuda") else "cpu"
         document = TABLE.read_text(encoding="utf8")

@@ -14,21 +14,18 @@ writes records; so the time of n jobs on G GPUs is
 import argparse
 import functools
 import math
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks._page import made, median_seconds, table, write
 from esp_lib import Adam, QuadraticProblem, measure, simulate
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
 from esp_lib.records.record import RunRecord
 from esp_lib.records.store import save
 from esp_lib.records.sweeps import Job, process_pool, sweep
@@ -137,13 +134,7 @@ def opened(name: str, workers: int = WORKERS) -> Iterator[Executor | None]:
 def runs_per_second(rounds: int = 5) -> float:
     """Runs a second in this process, on all its cores."""
     (job,) = make_jobs(1)
-    train(job)  # compiles, or loads what was compiled
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        train(job)
-        times.append(time.perf_counter() - began)
-    return SIDE**2 / statistics.median(times)
+    return SIDE**2 / median_seconds(lambda: train(job), rounds)
 
 
 def bytes_per_run() -> tuple[float, float]:
@@ -190,18 +181,16 @@ def quiet(line: str) -> None:
 
 def cost_table(assumed: Assumed, job_seconds: float) -> list[str]:
     """The cost on each number of devices, as Markdown."""
-    lines = [
-        "| GPUs | time | GPU-hours | kWh at most | efficiency | most of it is |",
-        "|---|---|---|---|---|---|",
-    ]
+    rows = []
     for devices in DEVICES:
         each = cost(assumed, devices, job_seconds)
         hours = each.device_hours
-        lines.append(
-            f"| {devices} | {duration(each.seconds)} | {hours:.2f} | {hours * WATTS / 1000:.2f} "
-            f"| {100 * each.efficiency:.2g} % | {each.limit} |"
+        energy, share = f"{hours * WATTS / 1000:.2f}", f"{100 * each.efficiency:.2g} %"
+        rows.append(
+            [str(devices), duration(each.seconds), f"{hours:.2f}", energy, share, each.limit]
         )
-    return lines
+    head = ["GPUs", "time", "GPU-hours", "kWh at most", "efficiency", "most of it is"]
+    return table(head, rows)
 
 
 def duration(seconds: float) -> str:
@@ -218,29 +207,26 @@ def rate_assumed(assumed: Assumed) -> str:
     return f"{assumed.runs_per_second:,.0f} full runs a second on each GPU{source}"
 
 
-def report(assumed: Assumed) -> str:
+def report(assumed: Assumed) -> list[str]:
     """Measure, and put the tables together."""
     rate = runs_per_second()
     short, long = bytes_per_run()
     small = {n: seconds_per_job(n, assumed.runs_per_job, False, SMALL_JOBS) for n in EXECUTORS}
     large = {n: seconds_per_job(n, assumed.runs_per_job, True, LARGE_JOBS) for n in EXECUTORS}
     starts = {name: f"{start_seconds(name):.1f} s" for name in EXECUTORS[1:]}
+    small_ms = {name: f"{1e3 * value:.1f} ms" for name, value in small.items()}
+    large_ms = {name: f"{1e3 * value:.0f} ms" for name, value in large.items()}
+    adds = f"adds to a job of {assumed.runs_per_job} runs, measures kept"
+    head = ["executor", "a worker starts in", adds, "with loss curves"]
+    rows = [[name, starts.get(name, ""), small_ms[name], large_ms[name]] for name in small]
     keeps_up = small["dask"] * assumed.runs_per_second * max(DEVICES)
-    lines = [
+    return [
         "## Measured",
         "",
         f"This machine simulates and measures {rate:.0f} runs a second on all its cores: "
         f"{assumed.runs:,} runs take it {duration(assumed.runs / rate)}.",
         "",
-        f"| executor | a worker starts in | adds to a job of {assumed.runs_per_job} runs, measures "
-        "kept | with loss curves |",
-        "|---|---|---|---|",
-        *(
-            f"| {name} | {starts.get(name, '')} | {1e3 * small[name]:.1f} ms "
-            f"| {1e3 * large[name]:.0f} ms |"
-            for name in EXECUTORS
-        ),
-        "",
+        *table(head, rows),
         f"A record takes {short:.0f} bytes a run for {len(MEASURES)} measures, {long:,.0f} with "
         f"the loss of every step: {short * assumed.runs / 1e9:.2f} or "
         f"{long * assumed.runs / 1e9:.1f} GB for {assumed.runs:,} runs.",
@@ -255,21 +241,15 @@ def report(assumed: Assumed) -> str:
         "Measures kept:",
         "",
         *cost_table(assumed, small["dask"]),
-        "",
         "Loss curves kept as well:",
         "",
         *cost_table(assumed, large["dask"]),
-        "",
         "Efficiency is the time without start, waiting and idle GPUs over the time with them. "
         f"The one process that writes keeps up with {max(DEVICES)} GPUs from "
         f"{keeps_up:,.0f} runs a job, if measures are kept.",
         "",
-        f"Measured with {WORKERS} workers on {device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, "
-        f"{commit()}, "
-        + ", ".join(f"{name} {version}" for name, version in versions().items())
-        + ".",
+        f"Measured with {WORKERS} workers on {made()}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -280,14 +260,12 @@ def main() -> None:
     parser.add_argument("--runs-per-job", type=int, default=usual.runs_per_job)
     parser.add_argument("--start", type=float, default=usual.start, help="seconds")
     assumed = Assumed(**vars(parser.parse_args()))
-    text = report(assumed)
-    print(text)
-    if assumed == usual:
-        Path(__file__).with_suffix(".md").write_text(
-            "# What many runs cost\n\nRepeat with `python -m benchmarks.scale_out`; "
-            "[docs/scale-out.md](../docs/scale-out.md) says how to run them.\n\n" + text,
-            encoding="utf8",
-        )
+    lines = report(assumed)
+    if assumed != usual:
+        print("\n".join(lines))
+        return
+    about = "; [docs/scale-out.md](../docs/scale-out.md) says how to run them."
+    write(__file__, "What many runs cost", lines, about)
 
 
 if __name__ == "__main__":

@@ -12,24 +12,19 @@ the order and the functions once at the rate of a copy, whichever is longer.
 """
 
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numba
 import numpy as np
 
+from benchmarks._page import made, seconds, table, write
 from benchmarks.gpu import map_of
 from esp_lib import Adam, QuadraticProblem, make_order, simulate
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
 from esp_lib.quadratic._numba import BLOCK
 from tests import reference
 
@@ -37,13 +32,6 @@ ROUNDS = 5
 SIDE = 16  # of the (beta2, eps) map
 RULE = Adam(lr=0.06, beta1=0.9, beta2=0.8)
 MAP = map_of(SIDE)
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Wall-clock seconds of one call."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
 
 
 def map_memory() -> float:
@@ -115,33 +103,28 @@ def main() -> None:
     ratio_one = statistics.median(s / f for s, f in zip(runs["slow"], runs["one"], strict=True))
     ratio_map = statistics.median(s / f for s, f in zip(runs["slow"], runs["map"], strict=True))
     above = statistics.median(s / f for s, f in zip(runs["map"], runs["least"], strict=True))
+    rows = [
+        ("slow twin, one run", f"{1e3 * slow:.0f} ms", "1", ""),
+        ("`simulate`, one run, order included", f"{1e3 * one:.1f} ms", f"{ratio_one:.0f}", "60"),
+        (
+            f"`simulate`, {SIDE} x {SIDE} map of (beta2, eps)",
+            f"{1e3 * each:.2f} ms", f"{ratio_map:.0f}", "120",
+        ),
+        (
+            "least time that division, square root and memory allow",
+            f"{1e3 * least:.2f} ms", f"{slow / least:.0f}", "",
+        ),
+    ]  # fmt: skip
     lines = [
-        "| what | time of one run | times faster than the twin | goal |",
-        "|---|---|---|---|",
-        f"| slow twin, one run | {1e3 * slow:.0f} ms | 1 | |",
-        f"| `simulate`, one run, order included | {1e3 * one:.1f} ms | {ratio_one:.0f} | 60 |",
-        f"| `simulate`, {SIDE} x {SIDE} map of (beta2, eps) "
-        f"| {1e3 * each:.2f} ms | {ratio_map:.0f} | 120 |",
-        f"| least time that division, square root and memory allow | {1e3 * least:.2f} ms "
-        f"| {slow / least:.0f} | |",
-        "",
+        *table(["what", "time of one run", "times faster than the twin", "goal"], rows),
         f"A run of the map takes {above:.2f} times the least time (goal: 2).",
         "",
         f"Peak memory of the {SIDE**2}-run map, the whole process: {memory:.0f} MiB (goal: 2048).",
         "",
         "Paper's setting: 10,000 functions and coordinates, 10 epochs of 100 steps, Adam, float64. "
-        f"Medians of {ROUNDS} rounds on {device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, "
-        f"{commit()}, "
-        + ", ".join(f"{name} {version}" for name, version in versions().items())
-        + f", {platform.system()}.",
+        f"Medians of {ROUNDS} rounds. {made()}",
     ]
-    text = "\n".join(lines) + "\n"
-    print(text)
-    Path(__file__).with_suffix(".md").write_text(
-        "# Simulation against its twin\n\nRepeat with `python -m benchmarks.simulation`.\n\n"
-        + text,
-        encoding="utf8",
-    )
+    write(__file__, "Simulation against its twin", lines)
 
 
 if __name__ == "__main__":

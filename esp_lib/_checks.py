@@ -24,10 +24,7 @@ def shown(value: object) -> str:
 def numbers(name: str, value: ArrayLike, *, gaps: bool = False) -> NDArray[np.float64]:
     """A float64 copy of `value`: real numbers, finite or not, None as NaN; else ValueError.
 
-    Args:
-        name: of the argument.
-        value: what was given.
-        gaps: masked entries become NaN; else they are refused.
+    With `gaps`, masked entries become NaN; else they are refused.
     """
     try:
         array = np.asarray(value)

@@ -128,10 +128,8 @@ def gradients(
 def train(config: SmallConfig, text: Numbers | None = None, *, epochs: int = EPOCHS) -> SmallRun:
     """Train once, from the start.
 
-    Args:
-        config: settings.
-        text: word numbers from 0 to `VOCABULARY`; by default `text_numbers()`.
-        epochs: of 100 steps each, at most 10: fresh examples last no longer.
+    The text is word numbers from 0 to `VOCABULARY`, by default `text_numbers()`; there are at
+    most 10 epochs, of 100 steps: fresh examples last no longer.
     """
     epochs = _checks.integer("epochs", epochs, low=1, high=EPOCHS)
     ids = text_numbers() if text is None else text

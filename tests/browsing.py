@@ -1,7 +1,11 @@
 """What a reader does with the explorers of a page, as functions of a Playwright page."""
 
+import contextlib
+import functools
 import json
 import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,14 +15,15 @@ ROOT = Path(__file__).resolve().parents[1]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 BUNDLE = ROOT / "book/vendor/esp-vendor/widgets.js"
 PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>Recorded runs</title>
+<meta name="viewport" content="width=device-width"><title>Explorers</title>
 <style>{style}
 body {{ margin: 1rem; background: var(--esp-paper); font-family: sans-serif }}</style>
 <script>document.documentElement.dataset.theme =
   matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"</script>
-<script defer src="{bundle}"></script></head><body><article><div class="cell_output">{figure}
-<script type="application/vnd.jupyter.widget-view+json">{view}</script></div></article>
+<script defer src="{bundle}"></script></head><body><article>{cells}</article>
 <script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
+CELL = """<div class="cell_output">{figure}
+<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>"""
 
 
 def require(found, what):
@@ -36,24 +41,42 @@ def bundle():
     return BUNDLE
 
 
-def page_text(made, script):
-    """A page with one explorer and the style of the book; `script` is the address of the bundle."""
-    data = embed_data([made], drop_defaults=False)
+def page_text(*made, script):
+    """A page with explorers and the style of the book; `script` is the address of the bundle."""
+    data = embed_data(made, drop_defaults=False)
     style = [
         (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
     ]
     return PAGE.format(
-        style="".join(style), bundle=script, figure=made.static_figure(),
-        view=json.dumps(data["view_specs"][0]),
+        style="".join(style), bundle=script,
+        cells="".join(
+            CELL.format(figure=one.static_figure(), view=json.dumps(view))
+            for one, view in zip(made, data["view_specs"], strict=True)
+        ),
         state=json.dumps(data["manager_state"]).replace("</", "<\\/"),
     )  # fmt: skip
 
 
-def make_page(made, folder):
-    """Address of a page with one explorer, written to `folder`."""
-    path = folder / "index.html"
-    path.write_text(page_text(made, bundle().as_uri()), encoding="utf-8")
+def make_page(*made, folder, name="index"):
+    """Address of a page with explorers, written to `folder`."""
+    path = folder / f"{name}.html"
+    path.write_text(page_text(*made, script=bundle().as_uri()), encoding="utf-8")
     return path.as_uri()
+
+
+@contextlib.contextmanager
+def served(folder=".", handler=SimpleHTTPRequestHandler):
+    """Address of a folder on a server of this machine, which says nothing."""
+
+    class Quiet(handler):
+        def log_message(self, *_):
+            pass
+
+    answer = functools.partial(Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def wait_for_explorers(page):
@@ -110,8 +133,11 @@ def type_in(page, key, text, name="sawtooth"):
 TWO_FRAMES = "() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
 
 
-def check_whole(page, width):
-    """At this width nothing is wider than the page, and axe-core finds nothing wrong."""
+def check_whole(page, width, **options):
+    """At this width nothing is wider than the page, and axe-core finds nothing wrong.
+
+    `options` are axe-core's, such as `runOnly=["color-contrast"]`.
+    """
     require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     if not page.evaluate("() => 'axe' in globalThis"):
         page.add_script_tag(path=AXE)
@@ -119,7 +145,8 @@ def check_whole(page, width):
     page.wait_for_timeout(300)
     page.evaluate(TWO_FRAMES)  # observers of sizes have been told
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+    options = {"resultTypes": ["violations"], **options}
+    found = page.evaluate("(options) => axe.run('article', options)", options)
     violations = [
         (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3])
         for one in found["violations"]

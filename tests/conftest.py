@@ -5,13 +5,10 @@
 - `ESP_REQUIRE_BROWSER=1` makes a missing browser or Node a failure instead of a skip.
 """
 
-import functools
 import os
 import shutil
 import subprocess
 import sys
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -96,16 +93,8 @@ def book(built_book):
 @pytest.fixture(scope="session")
 def site(book):
     """Address of the book on a server of this machine."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(book))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with browsing.served(book) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")  # Playwright holds the event loop: give it back after each file

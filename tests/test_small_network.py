@@ -1,13 +1,11 @@
 """The network that trains in the page: gradients, Adam, JavaScript, and what it shows."""
 
-import json
-
 import numpy as np
 import pytest
 
 from esp_lib import measure
 from esp_lib import small_network as small
-from tests.node import module, run_node
+from tests.node import ask
 
 TEXT = small.text_numbers()
 
@@ -35,10 +33,9 @@ def test_gradients_are_those_of_torch():
 ])  # fmt: skip
 def test_the_page_trains_the_same_network(node, tmp_path, changes, steps):
     config = small.SmallConfig(**changes)
-    job = {"ids": TEXT.tolist(), "words": small.VOCABULARY + 1, "config": vars(config)}
-    (tmp_path / "job.json").write_text(json.dumps({**job, "steps": steps}))
-    path = module(tmp_path, "small_network.js")
-    found = json.loads(run_node(node, "small_network.mjs", path, tmp_path / "job.json"))
+    words = small.VOCABULARY + 1
+    job = {"ids": TEXT.tolist(), "words": words, "config": vars(config), "steps": steps}
+    found = ask(node, tmp_path, "small_network", job, "small_network.js")
     run = small.train(config, epochs=-(-steps // 100))
     assert len(found["training"]) == steps
     for name, curve in (("training", run.training), ("seen", run.seen), ("heldOut", run.held_out)):

@@ -27,9 +27,7 @@ def curve(records: Sequence[RunRecord], series: str = "mlm_loss") -> Curve:
 def smoothed(values: Array, coefficient: float) -> Array:
     """The published script's smoothing: c times a point plus 1 - c times the smoothed one before.
 
-    Args:
-        values: (..., points).
-        coefficient: c, in (0, 1]; 1 leaves the points as they are.
+    c is in (0, 1]; 1 leaves the points, `values` (..., points), as they are.
     """
     out = np.array(values, dtype=float)
     for i in range(1, out.shape[-1]):
@@ -91,9 +89,8 @@ def last_loss(records: Sequence[RunRecord]) -> float:
 def drop_at(records: Sequence[RunRecord], level: float) -> Estimate:
     """Mean drop at the boundaries beside which the loss is nearest to a level.
 
-    Args:
-        records: of one setting.
-        level: of the mean MLM loss of the two epochs beside a boundary; three are taken.
+    The level is of the mean MLM loss of the two epochs beside a boundary; three boundaries are
+    taken.
     """
     loss = curve(records)
     found = measure(loss, skip_epochs=1)

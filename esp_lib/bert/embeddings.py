@@ -28,9 +28,7 @@ def drift(records: Sequence[RunRecord], edges: Array) -> Drift:
 
     Only stretches between two probes in which the row was not used at all.
 
-    Args:
-        records: runs with probes.
-        edges: (bins + 1,) bounds of the bins in steps.
+    `edges` (bins + 1,) bounds the bins in steps; the runs have probes.
     """
     waits, speeds = [], []
     for record in records:
@@ -69,9 +67,7 @@ class RowSizes(NamedTuple):
 def row_sizes(records: Sequence[RunRecord], edges: Array) -> RowSizes:
     """How much embedding rows have grown or shrunk, by the occurrences of their tokens.
 
-    Args:
-        records: runs with probes.
-        edges: (bins + 1,) bounds of the bins of occurrences an epoch.
+    `edges` (bins + 1,) bounds the bins of occurrences an epoch; the runs have probes.
     """
     count = np.concatenate([record.arrays["token_count"] for record in records])
     norms = [record.arrays["row_norm"].astype(np.float64) for record in records]

@@ -26,10 +26,7 @@ def training(
 ) -> "Axes":
     """Training loss of the hidden words: a line a setting, median and range of its seeds.
 
-    Args:
-        runs: label -> records of one setting.
-        title: above the axes.
-        colors: one a setting.
+    `runs` has the records of each setting by its label, `colors` one colour a setting.
     """
     ax = figures.panel(title)
     epochs = 0
@@ -84,9 +81,7 @@ def published_losses(task: str, title: str) -> "Axes":
 
     An inset enlarges the last epochs of training, whose teeth are small beside the descent.
 
-    Args:
-        task: "mlm", the hidden words, or "nsp", the next sentence.
-        title: above the axes.
+    The task is "mlm", the hidden words, or "nsp", the next sentence.
     """
     ax = figures.panel(title)
     for label, series, color, style in (
@@ -131,9 +126,8 @@ def amplitudes(
 ) -> "Axes":
     """Drop and rise of many settings with 95 % confidence intervals, one row each.
 
-    Args:
-        rows: label -> drop, rise in nats; the first row is the baseline, drawn down through all.
-        groups: numbers of rows before which a thin line separates groups.
+    `rows` are label -> drop and rise in nats; the first is the baseline, drawn down through
+    all. Thin lines stand before the rows that `groups` numbers.
     """
     ax = figures.panel(size=(figures.WIDE[0], 0.7 + 0.22 * len(rows)))
     heights = -np.arange(len(rows))

@@ -21,10 +21,7 @@ Array = NDArray[np.float64]
 def last_visits(record: RunRecord, at: Sequence[int] | NDArray[Any], pairs: int) -> NDArray[Any]:
     """When each of the first pairs was last trained on before some moments of a run.
 
-    Args:
-        record: a run; its config has the order.
-        at: (moments,) updates before each moment, increasing.
-        pairs: how many pairs.
+    `at` (moments,) are updates before each moment, increasing; the run's config has its order.
 
     Returns:
         (moments, pairs) int64: the update, counted from 1, that saw the pair; 0 if none did.
@@ -69,9 +66,8 @@ def forgetting(records: Sequence[RunRecord], edges: Array) -> Forgetting:
     parts are found by least squares; the order is random, so that visits and waits are dealt out by
     lot.
 
-    Args:
-        records: runs with probes.
-        edges: (bins + 1,) bounds of the bins of waits in steps; the last ones lie beyond an epoch.
+    `edges` (bins + 1,) bounds the bins of waits in steps; the last ones lie beyond an epoch.
+    The runs have probes.
     """
     bins, per_epoch = len(edges) - 1, int(records[0].config["steps_per_epoch"])
     blocks = []  # (design (probes, pairs, columns), losses (probes, pairs), waits)

@@ -83,9 +83,7 @@ def frequencies_alone(record: RunRecord) -> float:
 def ours(record: RunRecord, series: str) -> Drawn:
     """A curve of a run of ours, as the published script would have drawn it.
 
-    Args:
-        record: of profile "paper".
-        series: a published name, a key of `SERIES`.
+    The record is of profile "paper", the series a key of `SERIES`.
     """
     name, per_epoch = SERIES[series], int(record.config["steps_per_epoch"])
     if name.startswith("valid_"):
@@ -109,11 +107,7 @@ def beside_published(
 ) -> "Axes":
     """Curves of a run with the published ones over them, as far as the run goes.
 
-    Args:
-        record: of profile "paper".
-        title: of the panel.
-        pairs: name of a published curve, label and colour of each pair of curves.
-        ylabel: what they show, with its unit.
+    `pairs` are the name of a published curve, the label and the colour of each pair of curves.
     """
     ax, epochs = figures.panel(title, xlabel="epoch", ylabel=ylabel), complete_epochs(record)
     for series, label, color in pairs:
@@ -134,10 +128,7 @@ def drop_by_drop(
 ) -> "Axes":
     """The drop at each boundary of some runs, and of the published run (hollow).
 
-    Args:
-        runs: record, label and colour of each.
-        title: of the panel.
-        epochs: how many are drawn; by default all that there are.
+    `runs` are record, label and colour of each; `epochs` limits how many epochs are drawn.
     """
     ax = figures.panel(title, xlabel="epochs completed", ylabel="drop of the MLM loss in nats")
     last = epochs or max(complete_epochs(record) for record, *_ in runs)
@@ -158,9 +149,7 @@ def drop_by_drop(
 def compared(runs: Sequence[tuple[RunRecord, str, str]], epochs: int) -> "list[Axes]":
     """Three panels: training loss, validation loss and drops of some runs (Fig. 4).
 
-    Args:
-        runs: record, label and colour of each.
-        epochs: how many of them are drawn.
+    `runs` are record, label and colour of each.
     """
     panels = []
     for series, title, ylabel in (

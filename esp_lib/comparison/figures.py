@@ -76,11 +76,8 @@ def against_rate(
 ) -> "Axes":
     """A value against the learning rate; each rule's best rate as a dot.
 
-    Args:
-        lines: label -> rates (tried,), values (tried,), the best rate, colour.
-        title: of the panel.
-        ylabel: what the values are.
-        ylim: what is shown of them; lines end where they leave it.
+    `lines` are label -> rates (tried,), values (tried,), the best rate, colour; they end where
+    they leave `ylim`.
     """
     ax = panel(title, xscale="log", xlabel="learning rate", ylabel=ylabel, ylim=ylim)
     for label, (rates, values, best, color) in lines.items():

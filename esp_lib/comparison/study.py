@@ -124,10 +124,8 @@ class Study:
     ) -> Trial:
         """Train one setting on every reported seed and measure its tooth.
 
-        Args:
-            rule: a single setting.
-            seeds: of the problems and orders, (seeds,); by default 0 to `num_seeds` - 1.
-            order: of the functions, as in `simulate`.
+        The rule is a single setting; the seeds, of problems and orders, are by default 0 to
+        `num_seeds` - 1.
         """
         curve = self.run(rule, self._reported(seeds), order)[:, 0]
         tooth = measure(curve, skip_epochs=self.epochs // 2)

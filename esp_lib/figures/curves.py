@@ -30,13 +30,8 @@ def drawable(values: ArrayLike) -> NDArray[np.float64]:
 def band(ax: "Axes", x: ArrayLike, runs: ArrayLike, color: str, label: str, **line: Any) -> "Axes":
     """Median of the runs as a line, their 10th to 90th percentile as a band.
 
-    Args:
-        ax: axes to draw on.
-        x: (points,).
-        runs: (runs, points), or (points,) for a single run.
-        color: of line and band.
-        label: of both.
-        line: further properties of the line.
+    `x` is (points,), `runs` (runs, points), or (points,) for a single run; `line` has further
+    properties of the line.
     """
     y = np.atleast_2d(drawable(runs))
     gone = np.isnan(y).all(axis=0)
@@ -166,11 +161,8 @@ def published_against_ours(
 ) -> "Axes":
     """Each published value as z = (published - mean) / sd, against its epoch; grey from -3 to 3.
 
-    Args:
-        published: end-of-epoch losses (runs, epochs); the runs of an epoch stand side by side.
-        mean: of ours, likewise.
-        sd: standard deviation of ours, likewise.
-        ax: axes to draw on; new ones if none are given.
+    All are (runs, epochs): end-of-epoch losses, ours as mean and standard deviation; the runs
+    of an epoch stand side by side.
     """
     ax = wide() if ax is None else ax
     z = (published - drawable(mean)) / sd
@@ -192,11 +184,8 @@ def published_against_ours(
 def span(ax: "Axes", start: tuple[float, float], end: tuple[float, float], word: str) -> "Axes":
     """An arrow with two heads between two points, and beside its middle what it measures.
 
-    Args:
-        ax: axes with the curve.
-        start: a point, in the units of the axes.
-        end: another.
-        word: stands to the right of an upright arrow, and below a level one.
+    `start` and `end` are points in the units of the axes; the word stands to the right of an
+    upright arrow, and below a level one.
     """
     ax.annotate("", end, start, arrowprops={"arrowstyle": "<->", "color": INK, "linewidth": 1})
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)

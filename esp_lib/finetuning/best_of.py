@@ -24,9 +24,7 @@ def expected_validation(values: ArrayLike, n: ArrayLike) -> Array:
 
     $\\sum_i v_{(i)} [(i/N)^n - ((i - 1)/N)^n]$ over the sorted values (Dodge et al., 2019).
 
-    Args:
-        values: (..., N) what each episode reached.
-        n: (k,) numbers of episodes, at least 1.
+    `values` (..., N) are what each episode reached, `n` (k,) numbers of episodes, at least 1.
 
     Returns:
         (..., k).
@@ -47,9 +45,7 @@ def _weights(size: int, n: ArrayLike) -> Array:
 def spread_of_best(values: ArrayLike, n: ArrayLike) -> Array:
     """Standard deviation of the best of n episodes drawn with replacement.
 
-    Args:
-        values: (N,) what each episode reached.
-        n: (k,) numbers of episodes, at least 1.
+    `values` (N,) are what each episode reached, `n` (k,) numbers of episodes, at least 1.
 
     Returns:
         (k,).
@@ -104,11 +100,7 @@ def choose_best(episodes: Episodes, n: Sequence[int], *, draws: int = 400, seed:
 
     Halves and episodes are drawn anew each time.
 
-    Args:
-        episodes: of one task.
-        n: numbers of episodes, at most all.
-        draws: how often.
-        seed: of the draws.
+    `n` are numbers of episodes, at most all; each is drawn `draws` times.
     """
     random = np.random.default_rng(seed)
     I, O, P, examples = episodes.predicted.shape  # noqa: E741

@@ -59,10 +59,12 @@ class EpisodesConfig:
 class FinetuneConfig(EpisodesConfig):
     """A run of a network of ours, all of whose weights are trained."""
 
+    task: str = "order"
     pretraining: PretrainConfig = field(default_factory=PretrainConfig)  # of the network
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _checks.choice("task", self.task, ("order",))
         _checks.integer("max_len", self.max_len, low=8, high=self.pretraining.model.positions)
 
 

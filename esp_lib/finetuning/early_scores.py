@@ -26,11 +26,8 @@ class Early(NamedTuple):
 def early_and_final(score: ArrayLike, loss: ArrayLike, f: float, p: int) -> Early:
     """Compare the score at the fraction `f` of training with the score at its end.
 
-    Args:
-        score: as in `start_many`.
-        loss: as in `start_many`.
-        f: where the episodes are looked at, k / P for a whole k.
-        p: how many are continued.
+    Score and loss are as in `start_many`; `f` is k / P for a whole k, and p episodes are
+    continued.
     """
     from scipy.stats import spearmanr
 

@@ -126,9 +126,7 @@ def error_reduction(many: float, full: float) -> float:
 def expected_best(reached: ArrayLike, n: int) -> float:
     """Mean best of `n` of the N numbers `reached`, drawn without replacement.
 
-    Args:
-        reached: (N,) what each episode reaches, trained fully.
-        n: 1 to N.
+    n is 1 to N.
     """
     values = np.sort(_checks.real("reached", reached).ravel())
     n = _checks.integer("n", n, low=1, high=values.size)
@@ -192,11 +190,8 @@ def best_plan(score: ArrayLike, loss: ArrayLike, budget: float, *, at: str = "be
 
     Chosen and judged on the same episodes it looks better than it is; see `split_half`.
 
-    Args:
-        score: as in `start_many`.
-        loss: as in `start_many`.
-        budget: in fully trained episodes, at least 1.
-        at: as in `start_many`.
+    Score, loss and `at` are as in `start_many`; the budget is in fully trained episodes, at
+    least 1.
 
     Returns:
         Of equal plans the one with the smaller f, then the smaller p.
@@ -226,13 +221,8 @@ def split_half(
 ) -> HeldOut:
     """The best plan of one half of the initializations, judged on the other half.
 
-    Args:
-        score: (initializations, data orders, P).
-        loss: likewise.
-        budget: in fully trained episodes.
-        splits: random halves; each half chooses once and judges once.
-        seed: of the splits.
-        at: as in `start_many`.
+    Score and loss are (initializations, data orders, P), `at` is as in `start_many`, the budget
+    in fully trained episodes. Each half of each of the `splits` chooses once and judges once.
 
     Returns:
         2 `splits` plans. Where the number of initializations is odd, each split leaves one out.

@@ -81,10 +81,7 @@ def learning_curves(episodes: Episodes, title: str) -> "Axes":
 def densities(values: Array, task: str, title: str) -> "Axes":
     """Kernel densities of what the episodes of the best and of the worst seeds reach.
 
-    Args:
-        values: (I, O).
-        task: one of `glue.TASKS`.
-        title: above the axes.
+    `values` are (I, O), of a task of `glue.TASKS`.
     """
     ax = figures.panel(title, xlabel=f"best {metric(task)}", ylabel="density")
     margin = max(0.15 * float(np.ptp(values)), 0.01)

@@ -4,8 +4,8 @@ Source: Wang et al., "GLUE" (ICLR 2019); SST-2 of Socher et al. (2013), CoLA of 
 (2019), RTE of Dagan et al. (2006) and after, MRPC of Dolan and Brockett (2005). They are read from
 the folder that the environment variable ESP_DATA names if it holds `glue/sst2/train.tsv` and so on,
 in the layout of GLUE's own archives or of CoLA's; otherwise they are downloaded by name with
-Hugging Face's `datasets` (an optional package). A network of ours reads text in the form of
-WikiText, on which it was pre-trained.
+Hugging Face's `datasets` (an optional package). A network of ours tells the order of sentences that
+it was pre-trained on, which needs no download.
 """
 
 import csv
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from esp_lib import _checks
 from esp_lib.bert.config import CorpusConfig
-from esp_lib.bert.corpus import CLS, PAD, SEP, make_corpus, make_tokenizer, marked
+from esp_lib.bert.corpus import CLS, PAD, SEP, make_corpus
 
 GLUE = ("sst2", "cola", "rte", "mrpc")
-TASKS = ("sst2", "cola", "rte", "order", "mrpc")
+TASKS = (*GLUE, "order")
 LABELS = {  # task -> what is asked
     "sst2": "SST-2: is the review positive?",
     "cola": "CoLA: is the sentence good English?",
@@ -50,7 +50,7 @@ Row = tuple[tuple[str, ...], int]  # one or two sentences, and the label
 class Examples(NamedTuple):
     """n examples; L is the longest that is kept."""
 
-    tokens: NDArray[np.int32]  # (n, L) <cls> first <sep> [second <sep>] <pad> ...
+    tokens: NDArray[np.int32]  # (n, L) <cls> first <sep> second <sep> <pad> ...
     segments: NDArray[np.int32]  # (n, L) 1 on the second sentence and its <sep>
     lengths: NDArray[np.int32]  # (n,) tokens that are not <pad>
     label: NDArray[np.int32]  # (n,) 0 or 1
@@ -65,28 +65,15 @@ class Task(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4)
-def make_task(name: str, corpus: CorpusConfig, max_len: int) -> Task:
-    """Read and tokenize a task; the training examples come in one fixed random order.
+def sentence_order(corpus: CorpusConfig, max_len: int) -> Task:
+    """Neighbouring sentences of the pre-training text, half of them swapped, in a random order.
 
-    Args:
-        name: one of `TASKS`.
-        corpus: what the network was pre-trained on, which gives the sub-words.
-        max_len: tokens of an example; longer ones lose the end of the longer sentence.
-
-    Raises:
-        FileNotFoundError: the task is not where it should be.
-        ConnectionError: the download failed.
-        ValueError: a file is not of this task.
+    The corpus is what the network was pre-trained on. Of an example with more than `max_len`
+    tokens the longer sentence loses its end.
     """
-    _checks.choice("task", name, TASKS)
     _checks.integer("max_len", max_len, low=8)
-    if name == "order":
-        train, valid = (_sentence_order(corpus, max_len, part) for part in ("train", "valid"))
-    else:
-        train, valid = (
-            encode(read_rows(name, part), corpus, max_len) for part in ("train", "valid")
-        )
-    mixed = np.random.default_rng([0, TASKS.index(name)]).permutation(len(train.label))
+    train, valid = (_swapped(corpus, max_len, part) for part in ("train", "valid"))
+    mixed = np.random.default_rng([0, 3]).permutation(len(train.label))
     train = Examples(*(field[mixed] for field in train))
     digest = hashlib.sha256()
     for examples in (train, valid):
@@ -101,36 +88,20 @@ def read_rows(name: str, split: str) -> list[Row]:
     return _from_folder(Path(folder), name, split) if folder else _from_hub(name, split)
 
 
-def as_wikitext(text: str) -> list[str]:
-    """The words of a sentence as WikiText writes them: lower case, punctuation apart, " @-@ "."""
-    text = re.sub(r"(?<=\w)-(?=\w)", " @-@ ", text.lower())
-    text = re.sub(r"(?<=\d)([.,])(?=\d)", r" @\1@ ", text)
-    return re.findall(r"@[-.,]@|'\w+|\w+|[^\w\s]", text)
-
-
-def encode(rows: list[Row], corpus: CorpusConfig, max_len: int) -> Examples:
-    """Sentences as sub-words of the pre-training's vocabulary."""
-    tokenizer = make_tokenizer(corpus)
-    sentences = [as_wikitext(sentence) for parts, _ in rows for sentence in parts]
-    ids = iter(tokenizer.encode_batch_fast(marked([sentences]), add_special_tokens=False))
-    encoded = [[next(ids).ids for _ in parts] for parts, _ in rows]
-    return lay_out(encoded, [label for _, label in rows], max_len)
-
-
-def lay_out(encoded: list[list[list[int]]], labels: list[int], max_len: int) -> Examples:
-    """Token ids of one or two sentences each, as arrays."""
-    n = len(encoded)
+def lay_out(pairs: list[list[list[int]]], labels: list[int], max_len: int) -> Examples:
+    """Token ids of two sentences each, as arrays."""
+    n = len(pairs)
     made = Examples(
         np.full((n, max_len), PAD, np.int32),
         np.zeros((n, max_len), np.int32),
         np.zeros(n, np.int32),
         np.array(labels, np.int32),
     )
-    for row, parts in enumerate(encoded):
-        parts = [list(part) for part in parts]
-        while sum(map(len, parts)) + len(parts) + 1 > max_len:
+    for row, (first, second) in enumerate(pairs):
+        parts = [first[:], second[:]]
+        while sum(map(len, parts)) + 3 > max_len:
             max(parts, key=len).pop()
-        ids = [CLS, *(token for part in parts for token in [*part, SEP])]
+        ids = [CLS, *parts[0], SEP, *parts[1], SEP]
         made.tokens[row, : len(ids)] = ids
         made.segments[row, len(parts[0]) + 2 : len(ids)] = 1
         made.lengths[row] = len(ids)
@@ -140,10 +111,7 @@ def lay_out(encoded: list[list[list[int]]], labels: list[int], max_len: int) -> 
 def score(name: str, label: NDArray[np.int32], predicted: NDArray[np.bool_]) -> NDArray[np.float64]:
     """How GLUE scores a task: Matthews correlation for CoLA, else accuracy.
 
-    Args:
-        name: one of `TASKS`.
-        label: (n,) 0 or 1.
-        predicted: (..., n) whether 1 was predicted.
+    `label` is (n,) 0 or 1, `predicted` (..., n) whether 1 was predicted.
 
     Returns:
         (...); the correlation is 0 where all predictions are the same.
@@ -172,8 +140,8 @@ def metric(name: str) -> str:
     return "Matthews correlation" if name == "cola" else "accuracy"
 
 
-def _sentence_order(corpus: CorpusConfig, max_len: int, part: str) -> Examples:
-    """Neighbouring sentences of the pre-training text, half of them swapped."""
+def _swapped(corpus: CorpusConfig, max_len: int, part: str) -> Examples:
+    """The examples of one part of the text, "train" or "valid"."""
     pairs = getattr(make_corpus(corpus), part)
     random = np.random.default_rng([0, part == "valid"])
     encoded, labels = [], []

@@ -98,10 +98,7 @@ class Learning(NamedTuple):
 def learning(episodes: Episodes, *, resamples: int = 200, seed: int = 0) -> Learning:
     """How well the episodes of a task do at the end of training.
 
-    Args:
-        episodes: of one task.
-        resamples: of the validation examples, for `example_error`.
-        seed: of the resampling.
+    `resamples` and `seed` are of the validation examples, for `example_error`.
     """
     task, label = episodes.task, episodes.label
     common = np.full(label.shape, label.mean() >= 0.5)
@@ -231,10 +228,7 @@ def p_unimodal(values: ArrayLike, *, resamples: int = 500, seed: int = 0) -> flo
     drawn, shrunk to the values' variance, and the share of them that has more humps under the same
     kernel is the p-value (B. W. Silverman, J. R. Statist. Soc. B 43, 97-99, 1981).
 
-    Args:
-        values: (n,) at least 3.
-        resamples: how many samples.
-        seed: of the samples.
+    Of (n,) values, at least 3.
 
     Returns:
         1 where all values are the same.

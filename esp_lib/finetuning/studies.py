@@ -142,7 +142,6 @@ def base(profile: str) -> EpisodesConfig:
         return UpperLayersConfig()
     return FinetuneConfig(
         pretraining=network,
-        task="order",
         examples=256,
         max_len=network.corpus.max_len,
         epochs=2,
@@ -274,7 +273,7 @@ def pretrain_job(
 def train_job(
     job: Job, device: str = "cpu", progress: bool = False, folder: Path | None = None
 ) -> RunRecord:
-    """Fine-tune one run, from where it was killed; it shows no progress of its own."""
+    """Fine-tune one run; it shows no progress of its own."""
     import torch
 
     from esp_lib.finetuning.training import finetune, load_weights
@@ -290,7 +289,6 @@ def train_job(
         device,
         name=job.name,
         profile=job.profile,
-        checkpoint=job.checkpoint(folder or results_folder()),
     )
 
 

@@ -113,10 +113,7 @@ def config_of(name: str, **changes: Any) -> MapConfig:
 def evaluate(points: dict[str, Array], *, seeds: int, device: str = "cpu") -> tuple[Array, Array]:
     """Train at some points, all of one batch size.
 
-    Args:
-        points: name -> (points,) for each name in `BASE`.
-        seeds: problems a point.
-        device: see `simulate`.
+    `points` has (points,) for each name in `BASE`; there are `seeds` problems a point.
 
     Returns:
         Amplitude of the settled tooth and mean loss of the last epoch, both (seeds, points).
@@ -148,10 +145,7 @@ def compute(
 ) -> HyperMap:
     """Train every cell of a map; one whose loss ends above its start is NaN.
 
-    Args:
-        config: which map.
-        device: see `simulate`.
-        report: called with the cells done and the cells in all.
+    `report` is called with the cells done and the cells in all.
     """
     x, y = config.x.values(config.side), config.y.values(config.side)
     shape = (y.size, x.size)

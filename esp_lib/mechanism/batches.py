@@ -20,9 +20,8 @@ Array = NDArray[np.float64]
 def around_own_visit(loss: ArrayLike) -> tuple[NDArray[np.int64], Array]:
     """The mean loss of a batch against the steps since the step that visits it.
 
-    Args:
-        loss: (..., steps, batches) loss of each batch of an epoch before each of its steps;
-            step t visits batch t, so both axes have the same length.
+    `loss` (..., steps, batches) is that of each batch of an epoch before each of its steps;
+    step t visits batch t, so both axes have the same length.
 
     Returns:
         lag (2 steps - 1,), from 1 - steps to steps - 1 (0: just before its own update), and the

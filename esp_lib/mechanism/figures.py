@@ -23,13 +23,8 @@ def mean_and_one(
 ) -> "Axes":
     """Mean over runs with two standard errors, and the first run as a thin line.
 
-    Args:
-        ax: axes to draw on.
-        t: (points,).
-        runs: (runs, points).
-        color: of all of it.
-        label: of mean and band; the first run is named so too, with ", one run".
-        one: draw the first run.
+    `t` is (points,), `runs` (runs, points). The label is of mean and band; the first run is
+    named so too, with ", one run".
     """
     mean = runs.mean(axis=0)
     error = runs.std(axis=0, ddof=1) / np.sqrt(len(runs))
@@ -89,12 +84,8 @@ def trajectory(
 ) -> "Axes":
     """The tip of the step in three dimensions as beta2 runs from 0 to 1, and the gradient.
 
-    Args:
-        direction: (n, 3) the step at each beta2.
-        gradient: (3,) of the batch; only its direction matters, so it is drawn longer.
-        beta2: (n,).
-        marks: values of beta2 to mark and name.
-        title: of the panel.
+    `direction` (n, 3) is the step at each `beta2` (n,), `gradient` (3,) that of the batch,
+    drawn longer since only its direction matters; `marks` are values of beta2 to mark and name.
     """
     from matplotlib.ticker import MaxNLocator
     from mpl_toolkits.mplot3d.proj3d import proj_transform  # type: ignore[import-untyped]

@@ -15,19 +15,12 @@ Model = Callable[..., Array]
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A model fitted to the mean of some runs.
+    """A model fitted to the mean of some runs."""
 
-    Attributes:
-        value: (parameters,) least-squares estimates.
-        error: (parameters,) their standard errors; see `fit`.
-        predicted: (points,) the model at the estimates.
-        r_squared: share of the mean curve's variance that the model explains.
-    """
-
-    value: Array
-    error: Array
-    predicted: Array
-    r_squared: float
+    value: Array  # (parameters,) least-squares estimates
+    error: Array  # (parameters,) their standard errors; see `fit`
+    predicted: Array  # (points,) the model at the estimates
+    r_squared: float  # share of the mean curve's variance that the model explains
 
 
 def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
@@ -38,11 +31,8 @@ def fit(model: Model, t: ArrayLike, runs: ArrayLike, start: ArrayLike) -> Fit:
     steps of one run are correlated, so the usual standard error, which a single run has to make do
     with, is too small.
 
-    Args:
-        model: the curve.
-        t: (points,) where it is known.
-        runs: (runs, points), or (points,) for one run.
-        start: (parameters,) where the search starts.
+    `t` is (points,), `runs` (runs, points), or (points,) for one run; the search starts at
+    `start` (parameters,).
 
     Returns:
         The fit; NaN where the search does not settle.

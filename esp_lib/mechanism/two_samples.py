@@ -15,11 +15,7 @@ def alternate(
 
     m <- momentum m + g, x <- x - lr m, with g = 1 for A and -1 for B.
 
-    Args:
-        sequence: the samples in the order of their visits, such as "ABBA".
-        momentum: 0 for plain steps.
-        lr: the constant step.
-        x0: where x starts.
+    The sequence has the samples in the order of their visits, such as "ABBA"; x starts at `x0`.
 
     Returns:
         x and the visited sample's loss, before each update: (visits,) each.

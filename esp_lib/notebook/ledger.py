@@ -72,8 +72,7 @@ class Ledger:
 def read_notebook(path: str | Path) -> Ledger | None:
     """What an executed notebook has shown.
 
-    Args:
-        path: a notebook, as Jupyter, papermill or the book's build writes it.
+    The file is as Jupyter, papermill or the book's build writes it.
 
     Returns:
         Its claims, figures and circumstances; None if it has not run or shows none of them.

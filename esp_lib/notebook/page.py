@@ -36,11 +36,7 @@ def table(
 ) -> Page:
     """A table of text and numbers; the first cell of each row names it.
 
-    Args:
-        head: column headings.
-        rows: one sequence of cells a row.
-        caption: what the table shows.
-        folded: show the caption alone until the reader opens the table.
+    If `folded`, the caption alone is shown until the reader opens the table.
     """
     lines = []
     for first, *rest in rows:
@@ -113,9 +109,7 @@ def rounded(value: float, error: float) -> str:
 def rounded_mean(values: ArrayLike, unit: float = 1.0) -> str:
     """Mean and standard error over runs as `rounded` writes them.
 
-    Args:
-        values: (runs,).
-        unit: in which they are given.
+    `values` (runs,) are given in `unit`.
     """
     return rounded(*(float(part) / unit for part in mean_error(values)))
 

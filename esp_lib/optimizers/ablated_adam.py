@@ -51,9 +51,7 @@ class AdamUncorrected(Adam):
 def without(part: str, adam: Adam) -> Adam:
     """Adam with one of its `PARTS` switched off and everything else as it is.
 
-    Args:
-        part: "momentum", "second moment", "bias correction" or "eps".
-        adam: plain Adam.
+    The part is "momentum", "second moment", "bias correction" or "eps".
 
     Raises:
         ValueError: there is no such part.

@@ -146,12 +146,8 @@ def run_on_cpu(
 ) -> NDArray[np.float64]:
     """Mean batch losses of several settings on one problem and order, on all cores.
 
-    Args:
-        problem: the functions; a single problem.
-        x0: (dim,) the starting point.
-        order: int32 (epochs, num_functions).
-        batch_size: functions a step.
-        rules: coefficient tables, `Optimizer.two_moment`.
+    `x0` is (dim,), `order` int32 (epochs, num_functions); `rules` are coefficient tables,
+    `Optimizer.two_moment`.
 
     Returns:
         float64 (len(rules), steps).

@@ -28,12 +28,8 @@ def run_textbook(
 ) -> NDArray[np.float64]:
     """Mean batch losses of several settings of one rule on one problem and order.
 
-    Args:
-        problem: the functions; a single problem.
-        x0: (dim,) the starting point.
-        order: int32 (epochs, num_functions).
-        batch_size: functions a step.
-        rules: the rule, one single setting each.
+    `x0` is (dim,), `order` int32 (epochs, num_functions); `rules` are the rule in one single
+    setting each.
 
     Returns:
         float64 (len(rules), steps).

@@ -19,13 +19,6 @@ Array = NDArray[np.float64]
 class QuadraticProblem:
     """Functions a (x[coordinate] - c)^2 + b of one coordinate each; leading axes are problems.
 
-    Attributes:
-        a: (..., num_functions) curvatures, positive.
-        b: (..., num_functions) floors.
-        c: (..., num_functions) minima.
-        coordinate: (..., num_functions) integers in [0, dim).
-        dim: number of coordinates.
-
     Raises:
         ValueError: shapes differ, a value is not finite, or a coordinate is out of range.
 
@@ -36,11 +29,11 @@ class QuadraticProblem:
         (3,)
     """
 
-    a: Array
-    b: Array
-    c: Array
-    coordinate: NDArray[np.int64]
-    dim: int
+    a: Array  # (..., num_functions) curvatures, positive
+    b: Array  # (..., num_functions) floors
+    c: Array  # (..., num_functions) minima
+    coordinate: NDArray[np.int64]  # (..., num_functions) integers in [0, dim)
+    dim: int  # number of coordinates
 
     def __post_init__(self) -> None:
         _checks.integer("dim", self.dim, low=1)

@@ -20,9 +20,7 @@ def list_runs(folder: Path, profile: str | None = None) -> int:
 
     The loss is the mean of the array "mlm_loss" over the run's last epoch, in nats.
 
-    Args:
-        folder: the folder of records.
-        profile: of which profile; by default of all.
+    Of one profile, by default of all.
 
     Returns:
         The exit status, 0.
@@ -73,9 +71,7 @@ def show_run(folder: Path, label: str, profile: str | None = None) -> int:
 def verify_runs(folder: Path, profile: str | None = None) -> int:
     """Check every record, and print a line for each that is damaged.
 
-    Args:
-        folder: the folder of records.
-        profile: of which profile; by default of all.
+    Of one profile, by default of all.
 
     Returns:
         The exit status: 1 if a file is damaged, else 0.

@@ -15,6 +15,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,6 @@ from esp_lib.records import archive
 FORMAT = "esp_lib run record"
 VERSION = 1
 HEADER = "record.json"
-ARRAY_KEYS = {"dtype", "shape", "sha256"}  # what the header says of an array
 DTYPES = (
     "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8",
     "<c16",
@@ -118,28 +118,19 @@ def dump(value: object) -> str:
 def pack(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """The file's content.
 
-    Args:
-        fields: all fields of the record but its arrays, as `as_json` returns them.
-        arrays: its arrays, as `as_arrays` returns them.
+    The fields, all but the arrays, are as `as_json` returns them, the arrays as `as_arrays`
+    does.
 
     Raises:
         ValueError: the record is larger than `MAX_BYTES`.
     """
-    members = {HEADER: b""}  # first, and filled in last
-    described = {}
+    members = {HEADER: _header(fields, arrays)}
     for name, array in sorted(arrays.items()):
         member = io.BytesIO()
         np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
         members[f"{name}.npy"] = member.getvalue()
-        described[name] = {
-            "dtype": array.dtype.str,
-            "shape": list(array.shape),
-            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
-        }
-    header = {"format": FORMAT, "version": VERSION, "fields": dict(fields), "arrays": described}
-    members[HEADER] = f"{dump(header)}\n".encode()
     content = archive.pack(members)
-    _check_size({name: len(data) for name, data in members.items()}, len(content))
+    _check_sizes(len(content), {name: len(data) for name, data in members.items()})
     return content
 
 
@@ -150,64 +141,48 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         Exception: the content is not intact; of any type, since a broken archive makes zipfile,
             zlib, json and NumPy raise what they like.
     """
-    members = archive.members_of(content)
-    _check_size({name: member.size for name, member in members.items()}, len(content))
+    members = archive.unpack(content, partial(_check_sizes, len(content)))
     if HEADER not in members:
         raise ValueError(f"has no {HEADER}")
-    text = archive.unpack(members[HEADER])
-    header = json.loads(text)
-    fields, described = _parse_header(header)
-    if f"{dump(header)}\n".encode() != text:
-        raise ValueError(f"{HEADER} is not as records have it, e.g. a key is there twice")
-    listed = {f"{name}.npy" for name in described} | {HEADER}
+    header = json.loads(members[HEADER])
+    if header["version"] != VERSION:
+        raise ValueError(f"has format version {header['version']!r}, readable is {VERSION}")
+    listed = {HEADER, *(f"{name}.npy" for name in header["arrays"])}
     if differing := listed ^ set(members):
         raise ValueError(f"members and list differ: {', '.join(sorted(differing))}")
-    arrays = {
-        name: _parse_array(name, archive.unpack(members[f"{name}.npy"]), **keys)
-        for name, keys in described.items()
+    arrays = {name: _array(members[f"{name}.npy"]) for name in header["arrays"]}
+    if _header(header["fields"], arrays) != members[HEADER]:
+        raise ValueError(f"{HEADER} does not say what is there, as a record does")
+    return header["fields"], arrays
+
+
+def _header(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The member `record.json`."""
+    described = {
+        name: {
+            "dtype": array.dtype.str,
+            "shape": list(array.shape),
+            "sha256": hashlib.sha256(array.tobytes()).hexdigest(),
+        }
+        for name, array in arrays.items()
     }
-    return fields, arrays
+    header = {"format": FORMAT, "version": VERSION, "fields": dict(fields), "arrays": described}
+    return f"{dump(header)}\n".encode()
 
 
-def _check_size(unpacked: Mapping[str, int], packed: int) -> None:
+def _array(data: bytes) -> NDArray[Any]:
+    """The array in a `.npy` member."""
+    member = io.BytesIO(data)
+    array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    if member.read():
+        raise ValueError("bytes stand after an array")
+    return array
+
+
+def _check_sizes(packed: int, unpacked: Mapping[str, int]) -> None:
     """Refuse what takes much more memory than its file says."""
     most = min(MAX_BYTES, SMALL + RATIO * packed)
     if (size := sum(unpacked.values())) > most:
         raise ValueError(f"a record must have at most {most} bytes unpacked, this has {size}")
     if (size := unpacked.get(HEADER, 0)) > MAX_HEADER:
         raise ValueError(f"{HEADER} must have at most {MAX_HEADER} bytes, this has {size}")
-
-
-def _parse_header(header: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The record's fields, and what is said of each array."""
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ValueError(f"{HEADER} does not say {FORMAT!r}")
-    if header.get("version") != VERSION:
-        raise ValueError(f"has format version {header.get('version')!r}, readable is {VERSION}")
-    if set(header) != {"format", "version", "fields", "arrays"}:
-        raise ValueError(f"{HEADER} lacks or adds keys: it has {', '.join(sorted(header))}")
-    fields, described = header["fields"], header["arrays"]
-    if not isinstance(fields, dict) or not isinstance(described, dict):
-        raise ValueError(f"{HEADER} has no mappings of fields and arrays")
-    for name, keys in described.items():
-        if not isinstance(keys, dict) or set(keys) != ARRAY_KEYS:
-            raise ValueError(f"{HEADER} does not describe array {name}")
-    return fields, described
-
-
-def _parse_array(name: str, data: bytes, dtype: str, shape: list[int], sha256: str) -> NDArray[Any]:
-    """The array in a `.npy` member, which must be as described."""
-    if dtype not in DTYPES:
-        raise ValueError(f"array {name} is of {dtype!r}, which records do not hold")
-    member = io.BytesIO(data)
-    if np.lib.format.read_magic(member) != (1, 0):
-        raise ValueError(f"array {name} is not in version 1.0 of the npy format")
-    found_shape, fortran, found = np.lib.format.read_array_header_1_0(member)
-    if (found_shape, fortran, found.str) != (tuple(shape), False, dtype):
-        raise ValueError(f"array {name} is {found.str} {found_shape}, listed as {dtype} {shape}")
-    raw = memoryview(data)[member.tell() :]
-    if hashlib.sha256(raw).hexdigest() != sha256:
-        raise ValueError(f"array {name} has another SHA-256 than listed")
-    if len(raw) != found.itemsize * math.prod(shape):
-        raise ValueError(f"array {name} has {len(raw)} bytes, not those of {dtype} {shape}")
-    return np.ndarray(found_shape, found, buffer=raw)

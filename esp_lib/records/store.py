@@ -96,9 +96,7 @@ def check_folder(folder: str | Path, profiles: Collection[str]) -> None:
 def save(record: RunRecord, folder: str | Path) -> Path:
     """Write a record to its file; it replaces an older one in one step, or not at all.
 
-    Args:
-        record: the run.
-        folder: the folder of records, made if missing.
+    The folder of records is made if missing.
 
     Returns:
         The file, `<folder>/<profile>/<label>.npz`.

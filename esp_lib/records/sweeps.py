@@ -43,20 +43,14 @@ __all__ = [
 class Job:
     """A run to be trained.
 
-    Attributes:
-        name: what is run, e.g. "beta2-0.8": letters, digits and "._-".
-        profile: "quick", "cpu" or "paper".
-        seed: from 0 to 2**32 - 1.
-        config: everything that determines the run: a mapping, or a frozen dataclass.
-
     Raises:
         ValueError: a field is not as above, or the config holds what JSON cannot say.
     """
 
-    name: str
-    profile: str
-    seed: int
-    config: Any
+    name: str  # what is run, e.g. "beta2-0.8": letters, digits and "._-"
+    profile: str  # "quick", "cpu" or "paper"
+    seed: int  # from 0 to 2**32 - 1
+    config: Any  # everything that determines the run: a mapping, or a frozen dataclass
 
     def __post_init__(self) -> None:
         self.path("")

@@ -44,11 +44,8 @@ def results_of(
 ) -> Generator[tuple[Any, Callable[[], tuple[RunRecord, float]]]]:
     """Each job when it has ended, with a function that returns its result or raises its error.
 
-    Args:
-        todo: the jobs.
-        train: trains one.
-        executor: what trains; None is this process, one job after the other.
-        futures: filled with the jobs that were not handed out yet.
+    No executor is this process, one job after the other. `futures` is filled with the jobs that
+    were not handed out yet.
 
     Returns:
         A job, and what returns its record and the seconds that it took.

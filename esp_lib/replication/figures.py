@@ -76,12 +76,8 @@ def along_epoch(
 ) -> "Axes":
     """One quantity along an epoch: mean over seeds, a line a beta2.
 
-    Args:
-        values: (seeds, betas, steps).
-        betas: of beta2, the usual one first.
-        title: above the axes.
-        xlabel: under them.
-        log: for lengths; otherwise the axis is logarithmic beyond what the first beta2 reaches.
+    `values` are (seeds, betas, steps), the usual beta2 first. `log` is for lengths; otherwise
+    the axis is logarithmic beyond what the first beta2 reaches.
     """
     ax = figures.panel(title, xlabel=xlabel)
     means = figures.drawable(values.mean(axis=0))  # (betas, steps)
@@ -99,10 +95,7 @@ def along_epoch(
 def at_start(losses: ArrayLike, betas: Sequence[float], title: str) -> "Axes":
     """Losses of all batches when an epoch starts: mean and spread over batches, by beta2.
 
-    Args:
-        losses: (seeds, betas, batches).
-        betas: of beta2.
-        title: above the axes.
+    `losses` are (seeds, betas, batches).
     """
     ax = figures.panel(title, xlabel="β₂")
     spread = np.asarray(losses, dtype=np.float64)

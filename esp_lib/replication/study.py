@@ -26,24 +26,16 @@ PAPER = {"lr": 0.06, "epochs": 10}  # of all published runs
 class Replication:
     """How the problems are trained; each has an order of its own.
 
-    Attributes:
-        seeds: (seeds,) of the problems and of their orders.
-        lr: learning rate of the rules, to know which runs the paper published.
-        epochs: of a run.
-        batch_size: functions a step, unless a run says otherwise.
-        plot_every: steps averaged for one plotted point.
-        device: where the runs are computed.
-
     Raises:
         ValueError: a batch size that does not divide, or more plotted steps than an epoch has.
     """
 
-    seeds: NDArray[np.int64]
-    lr: float = 0.06
-    epochs: int = 10
-    batch_size: int = 100
-    plot_every: int = 10
-    device: str = "cpu"
+    seeds: NDArray[np.int64]  # (seeds,) of the problems and of their orders
+    lr: float = 0.06  # learning rate of the rules, to know which runs the paper published
+    epochs: int = 10  # of a run
+    batch_size: int = 100  # functions a step, unless a run says otherwise
+    plot_every: int = 10  # steps averaged for one plotted point
+    device: str = "cpu"  # where the runs are computed
 
     def __post_init__(self) -> None:
         if self.plot_every > self.steps_per_epoch:
@@ -72,11 +64,8 @@ class Replication:
     ) -> Curve:
         """Every problem with its own order: loss (seeds, *settings, steps).
 
-        Args:
-            optimizer: the rule, of any shape of settings.
-            order: of the functions, as in `simulate`.
-            batch_size: by default the experiment's.
-            epochs: by default the experiment's.
+        The rule may have any shape of settings; order, batch size and epochs are as in
+        `simulate`, the last two by default the experiment's.
         """
         at = (slice(None), *[None] * len(optimizer.shape))  # settings broadcast against seeds
         return simulate(
@@ -119,9 +108,7 @@ class Replication:
 def in_windows(values: ArrayLike, steps: int = 10) -> NDArray[np.float64]:
     """Mean over consecutive windows of steps, repeated to keep the axis.
 
-    Args:
-        values: (..., steps); what is left at the end goes.
-        steps: of a window.
+    `values` are (..., steps); what is left at the end goes.
     """
     given = np.asarray(values, dtype=np.float64)
     whole = given[..., : given.shape[-1] // steps * steps]

@@ -47,9 +47,7 @@ def _word_rows(key, rows, columns):
 def shuffle_rows(words: Words, n: int) -> NDArray[np.int32]:
     """The first k entries of a Fisher-Yates shuffle of 0 … n - 1, one shuffle a row.
 
-    Args:
-        words: uint32 (rows, k), k <= n.
-        n: how many integers are shuffled.
+    `words` are uint32 (rows, k), k <= n.
 
     Returns:
         int32 array (rows, k); the entries of a row are distinct.

@@ -21,8 +21,7 @@ class Estimate(NamedTuple):
 def mean_error(values: ArrayLike) -> Estimate:
     """Mean over independent runs, and its standard error (NaN for a single run).
 
-    Args:
-        values: (runs, ...).
+    `values` are (runs, ...).
     """
     runs = np.asarray(values, dtype=np.float64)
     if len(runs) < 2:
@@ -39,9 +38,7 @@ def ratio(a: Estimate, b: Estimate) -> Estimate:
 def agree(said: Sequence[float], found: Sequence[float]) -> bool:
     """Whether two values, each with its standard error, are within 20 % or three errors.
 
-    Args:
-        said: what is expected, and its error.
-        found: what was measured, and its error; the 20 % are of this.
+    The 20 % are of `found`.
     """
     gap = abs(said[0] - found[0])
     return bool(gap < 0.2 * found[0] or gap < 3 * np.hypot(said[1], found[1]))

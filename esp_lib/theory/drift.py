@@ -41,13 +41,7 @@ def displacement(
     G(K, |g|) = sum over j < K of
     lr (1 - beta1) |g| beta1^j / (sqrt(1 - beta2) |g| beta2^(j/2) + eps).
 
-    Args:
-        longest: the largest K.
-        gradient: |g|, of any shape (...).
-        lr: learning rate.
-        beta1: decay of the first moment.
-        beta2: decay of the second moment.
-        eps: added to the root of the second moment.
+    The gradient |g| may have any shape (...).
 
     Returns:
         (..., longest) float64; inf where it exceeds the largest float.
@@ -96,10 +90,7 @@ def steps_to_eps(gradient: ArrayLike, *, beta2: ArrayLike, eps: ArrayLike) -> Ar
 
     K* = 2 ln( sqrt(1 - beta2) |g| / eps ) / ln(1 / beta2)
 
-    Args:
-        gradient: |g|; broadcasts with the others.
-        beta2: decay of the second moment.
-        eps: added to the root of the second moment.
+    The gradient |g| broadcasts with the others.
 
     Returns:
         Steps, float64; negative where eps is the larger from the start.

@@ -41,15 +41,8 @@ def broad_and_thin(
 ) -> None:
     """A prediction as a thin line inside what was simulated, a broad pale one; all (points,).
 
-    Args:
-        ax: axes to draw on.
-        x: where.
-        simulated: the broad line.
-        predicted: the thin line.
-        color: of both.
-        label: of the thin line; the broad one is named so too, with ", simulated".
-        broad: width in points.
-        thin: width in points.
+    The label is of the thin line, the predicted one; the broad one is named so too, with ",
+    simulated".
     """
     ax.plot(x, simulated, color=color, linewidth=broad, alpha=0.35, label=f"{label}, simulated")
     ax.plot(x, predicted, color=color, linewidth=thin, label=label)
@@ -60,13 +53,8 @@ def draw_maps(
 ) -> list["Axes"]:
     """Three panels of amplitudes: simulated, predicted, and the difference in per cent.
 
-    Args:
-        found: the amplitudes, (rows, columns).
-        x: (columns,) setting along the horizontal axis.
-        y: (rows,) beta2.
-        lines: drawn over each, with a style of `LINES`.
-        x_label: what x is.
-        log_x: whether x is even in its logarithm.
+    `found` are amplitudes (rows, columns) over `x` (columns,) and beta2, `y` (rows,); `lines`
+    are drawn over each in a style of `LINES`.
     """
     import matplotlib as mpl
 
@@ -126,12 +114,8 @@ def draw_cut(
 ) -> "Axes":
     """A row or a column of a map as a curve.
 
-    Args:
-        title: above the axes.
-        found: the map.
-        at: which row or column, as an index of the map.
-        along: (cells,) the setting along it.
-        marks: name -> where a dashed line stands.
+    `at` is the row or column as an index of the map, `along` (cells,) the setting along it,
+    `marks` are name -> where a dashed line stands.
     """
     ax = figures.panel(title, size=MAP_SIZE)
     ax.errorbar(
@@ -168,11 +152,7 @@ def draw_remedies(
 ) -> "Axes":
     """One row a change: a bar from the loss at an epoch's start to that at its end, and its mean.
 
-    Args:
-        found: name -> what the change does, from the top.
-        title: above the axes.
-        color: of bars and dots.
-        ticks: of the loss axis.
+    `found` are name -> what the change does, from the top; `ticks` are of the loss axis.
     """
     ax = figures.panel(title, size=(3.7, 3.9))
     for row, one in enumerate(found.values()):

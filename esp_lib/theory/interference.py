@@ -46,10 +46,8 @@ POINTS = 4096  # Sobol points for the minima
 def spread(kappa: ArrayLike, size: int, order: str) -> Array:
     """q_j(kappa), the settled E (x - c_j)^2 / sigma^2 before the j-th visit of an epoch.
 
-    Args:
-        kappa: what a visit leaves of the distance to the minimum, -1 < kappa < 1, shape (...).
-        size: k, functions on the coordinate, at least 2.
-        order: "reshuffle", "fixed", "reverse" or "replacement".
+    kappa, of shape (...) and between -1 and 1, is what a visit leaves of the distance to the
+    minimum; k is `size`, at least 2.
 
     Returns:
         (..., k) float64.
@@ -94,10 +92,7 @@ def settle(pull: ArrayLike, size: int, order: str) -> Array:
     The left side falls with kappa. Where even kappa -> -1 leaves it below pull, kappa stays there:
     no smaller one is stable.
 
-    Args:
-        pull: lr sqrt(T) / sigma, positive, shape (...).
-        size: k.
-        order: the order.
+    The pull, lr sqrt(T) / sigma, is positive, of shape (...); k is `size`.
 
     Returns:
         (...) float64 in (-1, 1).
@@ -119,11 +114,7 @@ def interference_levels(size: int, order: str, *, lr: float, steps_per_epoch: in
 
     The mean over minima c ~ U(-1, 1) of E a sigma^2 q_j(kappa(sigma)).
 
-    Args:
-        size: k, functions on the coordinate.
-        order: the order.
-        lr: learning rate.
-        steps_per_epoch: T.
+    k is `size`, functions on the coordinate; T is `steps_per_epoch`.
 
     Returns:
         (k,) float64; zeros for a function that is alone.

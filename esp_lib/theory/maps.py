@@ -46,11 +46,8 @@ def amplitude_map(
 ) -> AmplitudeMap:
     """Simulate and predict the tooth of every cell; the cells of a row share their problems.
 
-    Args:
-        rule: of shape (rows, columns), as many of each.
-        quarter_rule: the same with four times its eps, for a quarter of the gradient's sum.
-        problems: random ones, each with an order of its own.
-        device: where the simulation runs.
+    `rule` has shape (rows, columns), as many of each; `quarter_rule` is the same with four
+    times its eps, for a quarter of the gradient's sum.
     """
     rows = rule.shape[0]
     seeds = np.arange(problems * rows).reshape(problems, rows, 1)
@@ -71,9 +68,7 @@ def amplitude_map(
 def onset(teeth: Array, betas: Array) -> float:
     """The largest beta2 at which the amplitude is twice that at the last beta2; NaN if none.
 
-    Args:
-        teeth: (betas,) amplitudes.
-        betas: (betas,) of beta2, increasing.
+    `teeth` are (betas,) amplitudes; `betas` increase.
     """
     above = np.flatnonzero(teeth > 2 * teeth[-1])
     if above.size == 0:

@@ -185,11 +185,8 @@ def class_shares(sizes: Iterable[int], num_functions: int, dim: int) -> Array:
 def window_means(total: Array, count: NDArray[np.int64], epoch_steps: int, windows: int) -> Array:
     """Mean at each step; steps share a window, and lie between the means of two, where T > windows.
 
-    Args:
-        total: (steps,) sum of what was told about each step.
-        count: (steps,) how often something was.
-        epoch_steps: T.
-        windows: the most windows of an epoch; with T or more each step is its own.
+    `total` (steps,) is the sum of what was told about each step, `count` (steps,) how often
+    something was; T is `epoch_steps`. With T windows or more each step is its own.
 
     Returns:
         (steps,) float64; a step before the middle of the epoch's first window or after that of the
@@ -209,13 +206,7 @@ def draw_visits(
 ) -> Visits:
     """Sobol points of everything that is random about a coordinate with k functions.
 
-    Args:
-        order: one of the four orders.
-        k: functions on the coordinate.
-        epochs: passes over the functions.
-        epoch_steps: steps in an epoch, T.
-        points: how many coordinates, a power of two.
-        scramble: seed of the scrambling.
+    T is `epoch_steps`; `points`, how many coordinates, is a power of two.
 
     Returns:
         `Visits` with `points` rows.

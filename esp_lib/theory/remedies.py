@@ -37,11 +37,7 @@ class Change(NamedTuple):
 def changes(beta2: float, *, lr: float, beta1: float, eps: float) -> dict[str, Change]:
     """Name -> what is changed about Adam, reshuffled, in batches of 100.
 
-    Args:
-        beta2: of all rules.
-        lr: learning rate, where it is not what is changed; so are beta1 and eps.
-        beta1: decay of the first moment.
-        eps: added to the root of the second.
+    lr, beta1 and eps are those of the rules where they are not what is changed.
     """
     base: dict[str, Any] = {"lr": lr, "beta1": beta1, "beta2": beta2, "eps": eps}
     adam = Adam(**base)

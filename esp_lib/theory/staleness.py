@@ -25,11 +25,7 @@ Array = NDArray[np.float64]
 def staleness_pmf(order: str, step: int, steps_per_epoch: int, longest: int) -> Array:
     """Distribution of the staleness K of a function visited at step q of an epoch.
 
-    Args:
-        order: "reshuffle", "fixed", "reverse" or "replacement".
-        step: q, counted from 0.
-        steps_per_epoch: T.
-        longest: the largest K asked for.
+    q is counted from 0, T is `steps_per_epoch`, `longest` the largest K asked for.
 
     Returns:
         (longest,) float64, P(K = 1), …, P(K = longest).
@@ -52,9 +48,7 @@ def staleness_pmf(order: str, step: int, steps_per_epoch: int, longest: int) -> 
 def mean_staleness(order: str, steps_per_epoch: int) -> Array:
     """Mean of K at each step of an epoch.
 
-    Args:
-        order: "reshuffle", "fixed", "reverse" or "replacement".
-        steps_per_epoch: T.
+    T is `steps_per_epoch`.
 
     Returns:
         (T,) float64, steps.
@@ -85,9 +79,7 @@ def gap_pmf(steps_per_epoch: int) -> Array:
 def observed_staleness(order: ArrayLike, batch_size: int) -> NDArray[np.int64]:
     """Staleness in an actual order, counted visit by visit.
 
-    Args:
-        order: integers (epochs, num_functions), as from `make_order`.
-        batch_size: functions a step.
+    The order is integers (epochs, num_functions), as from `make_order`.
 
     Returns:
         (epochs, num_functions) int64: steps since the function's last visit; 0 at its first.

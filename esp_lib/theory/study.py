@@ -25,25 +25,15 @@ FLOOR = 0.75  # mean of b
 
 @dataclass(frozen=True)
 class Study:
-    """How runs are made and measured.
+    """How runs are made and measured."""
 
-    Attributes:
-        seeds: (seeds,) of the problems and of their orders.
-        epochs: of a run; from `skip` on an even number.
-        skip: epochs before the settled part, an even number.
-        lr: learning rate of `adam`.
-        beta1: its decay of the first moment.
-        eps: added to the root of v.
-        device: where the runs are computed.
-    """
-
-    seeds: NDArray[np.int64]
-    epochs: int
-    skip: int
-    lr: float = 0.06
-    beta1: float = 0.9
-    eps: float = 1e-8
-    device: str = "cpu"
+    seeds: NDArray[np.int64]  # (seeds,) of the problems and of their orders
+    epochs: int  # of a run; from `skip` on an even number
+    skip: int  # epochs before the settled part, an even number
+    lr: float = 0.06  # learning rate of `adam`
+    beta1: float = 0.9  # its decay of the first moment
+    eps: float = 1e-8  # added to the root of v
+    device: str = "cpu"  # where the runs are computed
 
     @classmethod
     def of(cls, seeds: NDArray[np.int64], epochs: int, **settings: Any) -> "Study":
@@ -75,10 +65,8 @@ class Study:
     ) -> Curve:
         """Every problem with its own order: loss (seeds, *settings, steps).
 
-        Args:
-            rule: of any shape of settings.
-            problem: one a seed; by default the paper's.
-            settings: of `simulate`, where they differ from the study's.
+        The rule may have any shape of settings; the problem, one a seed, is by default the
+        paper's; `settings` are of `simulate`, where they differ from the study's.
         """
         at = (slice(None), *[None] * len(rule.shape))  # settings broadcast against seeds
         return simulate(
@@ -129,8 +117,7 @@ def level_floor(problem: QuadraticProblem) -> QuadraticProblem:
 def rise_of(profile: ArrayLike) -> float:
     """Mean of the last tenth of an epoch minus that of its first.
 
-    Args:
-        profile: (steps,) loss along the epoch.
+    `profile` (steps,) is the loss along the epoch.
     """
     loss = np.asarray(profile, dtype=np.float64)
     tenth = loss.size // 10

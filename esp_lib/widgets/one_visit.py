@@ -33,9 +33,6 @@ class OneVisitExplorer(Explorer):
 
     Args:
         **settings: `beta1`, `beta2`, `eps`, `gradient` (of the visit).
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "one-visit"

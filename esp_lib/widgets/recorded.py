@@ -240,11 +240,7 @@ def drawn_fall(y: NDArray[np.float64], every: int, steps_per_epoch: int, skip_ep
 
     From the last point inside an epoch to the first inside the next.
 
-    Args:
-        y: (points,) means of consecutive windows, smoothed or not.
-        every: steps in a window.
-        steps_per_epoch: of the run.
-        skip_epochs: epochs at the start that are left out.
+    `y` (points,) are means of consecutive windows of `every` steps, smoothed or not.
 
     Returns:
         In the unit of the loss; NaN where there is no such pair of points.

@@ -89,9 +89,6 @@ class SawtoothExplorer(Explorer):
         **settings: `beta1`, `beta2`, `eps`, `lr`, `optimizer` ("Adam", "RMSProp", "SGD"), `order`,
             `batch_size`, `every` (plot every), `seed`.
 
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
-
     Example:
         >>> explorer = SawtoothExplorer(beta2=0.9)
         >>> explorer.loss.shape

@@ -47,9 +47,6 @@ class SimilarityExplorer(Explorer):
     Args:
         **settings: `beta2`, `azimuth` (degrees), and three numbers each for `gradient`, `m`,
             `v_before` and `g_squared`.
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "similarity"

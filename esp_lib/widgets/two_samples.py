@@ -42,9 +42,6 @@ class TwoSampleExplorer(Explorer):
     Args:
         **settings: `sequence` ("AB,BA" or "AB,AB"), `momentum`, `x0` (where x starts); steps have
             length 1.
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "two-samples"

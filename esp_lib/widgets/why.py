@@ -44,9 +44,6 @@ class WhyExplorer(Explorer):
 
     Args:
         **settings: `order`, `beta2`, `beta1`, `batch_size`, `seed`.
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "why"

@@ -1,16 +1,14 @@
 """The browser holds pages to their own host: explorers live, and nothing can be sent elsewhere."""
 
-import functools
 import html
 import re
 import shutil
 import sys
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
-from tests.browsing import ROOT, bundle, page_text, state, wait_for_explorers
+from tests.browsing import ROOT, bundle, page_text, served, state, wait_for_explorers
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
 from esp_policy import EMBED_HASH, MATHJAX, WIDGETS, add_policy, policy
@@ -42,19 +40,13 @@ def page_folder(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("page")
     shutil.copy(bundle(), folder / "widgets.js")
-    text = page_text(SawtoothExplorer(), "widgets.js")
+    text = page_text(SawtoothExplorer(), script="widgets.js")
     tag = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy(True))}">'
     page = text.replace('<meta charset="utf-8">', f'<meta charset="utf-8">{tag}', 1)
     assert page != text
     (folder / "index.html").write_text(page, encoding="utf-8")
     (folder / "open.html").write_text(text, encoding="utf-8")  # the same without the policy
     return folder
-
-
-def serve(handler):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
 
 
 @pytest.fixture
@@ -70,25 +62,14 @@ def elsewhere():
 
         do_GET = do_POST = answer  # noqa: N815
 
-        def log_message(self, *_):
-            pass
-
-    server = serve(Handler)
-    yield f"http://127.0.0.1:{server.server_port}", reached
-    server.shutdown()
-    server.server_close()
+    with served(handler=Handler) as address:
+        yield address, reached
 
 
 @pytest.fixture
 def own_host(page_folder):
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = serve(functools.partial(Quiet, directory=str(page_folder)))
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served(page_folder) as address:
+        yield address
 
 
 def try_all(page, url):

@@ -1,7 +1,5 @@
 """Early scores against final ones, in the library and in its explorer."""
 
-import json
-
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -9,7 +7,7 @@ from scipy.stats import spearmanr
 from esp_lib.finetuning.early_scores import early_and_final
 from esp_lib.widgets import EarlyExplorer
 from tests.finetuning.episodes import synthetic, tasks
-from tests.node import module, run_node
+from tests.node import ask
 
 
 def test_the_line_parts_the_best_early_episodes_from_the_rest():
@@ -39,9 +37,7 @@ def test_front_end_computes_as_the_library(node, tmp_path):
     explorer = EarlyExplorer(tasks(40, 10))
     looks = [[k, point, p] for k in range(3) for point in (1, 4, 10) for p in (1, 12, 40)]
     jobs = {"tasks": explorer.plot.data["tasks"], "looks": looks}
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/finetuning/early.js")
-    answers = json.loads(run_node(node, "early.mjs", tmp_path, tmp_path / "jobs.json"))
+    answers = ask(node, tmp_path, "early", jobs, "widgets/finetuning/early.js")
     for answer, (k, point, p) in zip(answers, looks, strict=True):
         task = explorer.tasks[k]
         found = early_and_final(task.score, task.loss, point / 10, p)

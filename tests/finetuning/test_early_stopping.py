@@ -27,7 +27,7 @@ from esp_lib.finetuning.early_stopping import (
 from esp_lib.published import FINETUNING_SEEDS, finetuning_scores
 from esp_lib.widgets import BudgetExplorer
 from tests.finetuning.episodes import synthetic, tasks
-from tests.node import module, run_node
+from tests.node import ask
 
 
 def by_hand(score, loss, chosen, point, p, at):
@@ -260,9 +260,7 @@ def test_front_end_computes_as_the_library(node, tmp_path):
         plan_jobs += [[k, size, 1 / points, 1], [k, size, 1, size], [k, 1, 1 / points, 1]]
         budget_jobs += [[k, b] for b in ((1, 2.5, min(10, size)) if size < 625 else (3,))]
     jobs = {"tasks": data, "plans": plan_jobs, "budgets": budget_jobs, "examples": example_jobs}
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/finetuning/budget.js")
-    found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
+    found = ask(node, tmp_path, "budget", jobs, "widgets/finetuning/budget.js")
     for score, task in zip(found["score"], own, strict=True):
         assert np.array_equal(np.reshape(score, task.loss.shape), task.score)
     for (value, _), full, (k, t, f, p) in zip(
@@ -293,9 +291,7 @@ def test_front_end_answers_at_once(node, tmp_path):
         "budgets": [[0, 10], [2, 10], [2, 30]],
         "examples": [],
     }
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    module(tmp_path, "widgets/finetuning/budget.js")
-    found = json.loads(run_node(node, "budget.mjs", tmp_path, tmp_path / "jobs.json"))
+    found = ask(node, tmp_path, "budget", jobs, "widgets/finetuning/budget.js")
     assert np.median([ms for _, ms in found["plans"]]) < 50
     assert max(ms for _, ms in found["budgets"]) < 3000
 

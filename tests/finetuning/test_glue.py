@@ -7,11 +7,10 @@ from esp_lib.bert.config import CorpusConfig
 from esp_lib.bert.corpus import CLS, PAD, SEP
 from esp_lib.finetuning.glue import (
     accuracy_and_f1,
-    as_wikitext,
     lay_out,
-    make_task,
     read_rows,
     score,
+    sentence_order,
 )
 
 CORPUS = CorpusConfig("embedded", vocabulary=1000, max_len=56, pairs=640, valid_pairs=64)
@@ -62,32 +61,24 @@ def test_what_is_missing_or_wrong_is_named(glue, monkeypatch):
     (glue / "sst2/train.tsv").write_text("sentence\tlabel\na\tgood\n")
     with pytest.raises(ValueError, match="row 1: no example of sst2"):
         read_rows("sst2", "train")
-    with pytest.raises(ValueError, match="task must be one of"):
-        make_task("mnli", CORPUS, 40)
-
-
-def test_text_is_written_as_in_wikitext():
-    assert as_wikitext("Well-known: 1,000.5 men don't.") == [
-        "well", "@-@", "known", ":", "1", "@,@", "000", "@.@", "5", "men", "don", "'t", ".",
-    ]  # fmt: skip
 
 
 def test_layout_and_truncation_of_the_longer_sentence():
     one, two = list(range(10, 16)), [20, 21]
-    made = lay_out([[one, two], [two]], [1, 0], 9)
+    made = lay_out([[one, two], [two, two]], [1, 0], 9)
     assert made.tokens.tolist() == [
         [CLS, 10, 11, 12, 13, SEP, 20, 21, SEP],
-        [CLS, 20, 21, SEP, *5 * [PAD]],
+        [CLS, 20, 21, SEP, 20, 21, SEP, PAD, PAD],
     ]
-    assert made.segments.tolist() == [[0] * 6 + [1] * 3, [0] * 9]
-    assert made.lengths.tolist() == [9, 4]
+    assert made.segments.tolist() == [[0] * 6 + [1] * 3, [0] * 4 + [1] * 3 + [0] * 2]
+    assert made.lengths.tolist() == [9, 7]
     assert made.label.tolist() == [1, 0]
     assert one == list(range(10, 16))
 
 
 def test_task_of_python_help_is_balanced_and_always_the_same():
-    first = make_task("order", CORPUS, 56)
-    assert first.sha256 == make_task.__wrapped__("order", CORPUS, 56).sha256
+    first = sentence_order(CORPUS, 56)
+    assert first.sha256 == sentence_order.__wrapped__(CORPUS, 56).sha256
     assert 0.4 < first.train.label.mean() < 0.6
     assert (first.train.tokens[:, 0] == CLS).all()
 

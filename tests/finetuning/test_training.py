@@ -11,17 +11,15 @@ from esp_lib.bert.checkpoint import save_weights
 from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
 from esp_lib.bert.model import Bert
 from esp_lib.bert.pretraining import pretrain
-from esp_lib.finetuning import training as module
 from esp_lib.finetuning.config import FinetuneConfig
-from esp_lib.finetuning.glue import Task, make_task
+from esp_lib.finetuning.glue import sentence_order
 from esp_lib.finetuning.seed_variance import unpack
 from esp_lib.finetuning.training import (
-    Classifier,
     evaluation_steps,
     finetune,
-    first_weights,
     learning_rate,
     load_weights,
+    new_classifier,
 )
 from esp_lib.sampling.orders import make_order
 
@@ -65,49 +63,33 @@ def record(weights):
     return finetune(CONFIG, weights, name="order", profile="quick")
 
 
-def make() -> Task:
-    return make_task("order", PRETRAINING.corpus, 40)
-
-
 def test_an_episode_is_what_a_plain_loop_gives(weights, record):
     """One network, its own forward pass per batch, torch's AdamW: order seed 1."""
-    task = make()
-    network = Classifier(PRETRAINING.model)
-    network.load_state_dict(first_weights(CONFIG, weights))
+    task = sentence_order(PRETRAINING.corpus, 40)
+    network = new_classifier(CONFIG, weights)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
     order = make_order("reshuffle", num_functions=48, epochs=2, batch_size=8, seed=1)
 
-    def scores(rows):
-        parts = [torch.from_numpy(field[rows].astype(np.int64)) for field in task_part]
+    def scores(part, rows):
+        parts = [torch.from_numpy(field[rows].astype(np.int64)) for field in part]
         return network(*parts[:3]), parts[3]
 
-    task_part = task.train
     losses = []
     for step, rows in enumerate(order.reshape(12, 8)):
         optimizer.param_groups[0]["lr"] = learning_rate(CONFIG, step)
-        loss = functional.cross_entropy(*scores(rows))
+        loss = functional.cross_entropy(*scores(task.train, rows))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     np.testing.assert_allclose(record.arrays["train_loss"][1], losses, atol=1e-4)
-    task_part = task.valid
     with torch.no_grad():
-        given, label = scores(np.arange(len(label_of(task))))
+        by_length = torch.from_numpy(task.valid.lengths.astype(np.int64)).argsort().numpy()
+        given, label = scores(task.valid, by_length)
     expected = functional.cross_entropy(given, label).item()
     assert record.arrays["valid_loss"][1, -1] == pytest.approx(expected, abs=1e-4)
     assert (unpack(record)[1, -1] == given.argmax(dim=1).numpy().astype(bool)).all()
-
-
-def label_of(task):
-    return task.valid.label
-
-
-def test_episodes_together_are_the_episodes_alone(weights, record):
-    first = first_weights(CONFIG, weights)
-    together = module._train_together(CONFIG, first, make(), [0, 1, 2], torch.device("cpu"))
-    for name in ("train_loss", "valid_loss"):
-        np.testing.assert_allclose(together[name], record.arrays[name], atol=2e-4)
+    assert record.arrays["label"].tolist() == label.tolist()
 
 
 def test_orders_differ_and_repeat_bit_for_bit(weights, record):
@@ -128,7 +110,9 @@ def test_the_first_epoch_of_two_is_the_epoch_of_one_without_a_schedule(weights):
 
 
 def test_only_the_last_layer_is_new(weights):
-    first, other = (first_weights(replace(CONFIG, seed=seed), weights) for seed in (0, 1))
+    first, other = (
+        new_classifier(replace(CONFIG, seed=seed), weights).state_dict() for seed in (0, 1)
+    )
     changed = {name for name in first if (first[name] != other[name]).any()}
     assert changed == {"bert.nsp.2.weight"}
     assert (first["bert.token.weight"] == weights["token.weight"]).all()
@@ -157,8 +141,7 @@ def test_learning_rate():
 
 
 def test_padding_does_not_change_the_scores(weights):
-    network = Classifier(PRETRAINING.model)
-    network.load_state_dict(first_weights(CONFIG, weights))
+    network = new_classifier(CONFIG, weights)
     tokens = torch.randint(5, 500, (2, 10))
     lengths = torch.tensor([6, 10])
     short = network(tokens[:1, :6], torch.zeros(1, 6, dtype=torch.int64), lengths[:1])
@@ -190,6 +173,8 @@ def test_what_is_wrong_is_named(tmp_path, weights):
         replace(CONFIG, max_len=41)
     with pytest.raises(ValueError, match="batch_size must divide"):
         replace(CONFIG, examples=50)
+    with pytest.raises(ValueError, match="task must be one of 'order'"):
+        replace(CONFIG, task="rte")
     with pytest.raises(FileNotFoundError, match="no weights"):
         load_weights(tmp_path / "none.pt")
     (tmp_path / "bad.pt").write_bytes(b"no zip")
@@ -197,27 +182,3 @@ def test_what_is_wrong_is_named(tmp_path, weights):
         load_weights(tmp_path / "bad.pt")
     save_weights(tmp_path / "good.pt", torch.nn.Linear(1, 1))
     assert set(load_weights(tmp_path / "good.pt")) == {"weight", "bias"}
-
-
-def test_a_run_that_was_killed_goes_on_with_the_next_episode(
-    tmp_path, weights, record, monkeypatch
-):
-    inner, trained = module._train_together, []
-    path = tmp_path / "order.pt"
-
-    def until_the_second(config, first, task, seeds, place):
-        trained.append(seeds)
-        if len(trained) == 2:
-            raise KeyboardInterrupt
-        return inner(config, first, task, seeds, place)
-
-    monkeypatch.setattr(module, "_train_together", until_the_second)
-    with pytest.raises(KeyboardInterrupt):
-        finetune(CONFIG, weights, checkpoint=path)
-    assert path.exists()
-    again = finetune(CONFIG, weights, name="order", profile="quick", checkpoint=path)
-    assert trained[2:] == trained[1:2] + [[seed] for seed in range(2, CONFIG.order_seeds)]
-    for name, array in record.arrays.items():
-        assert again.arrays[name].tobytes() == array.tobytes(), name
-    with pytest.raises(ValueError, match="of a run with other settings"):
-        finetune(replace(CONFIG, seed=7), weights, checkpoint=path)

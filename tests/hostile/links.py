@@ -1,12 +1,11 @@
 """Links to an explorer, mangled at random: what one may set is a setting that Python accepts."""
 
-import json
 import random
 from dataclasses import asdict
 
 from esp_lib.widgets import sawtooth
 from esp_lib.widgets.fields import check_settings
-from tests.node import module, run_node
+from tests.node import ask
 
 LINK = "#why?order=fixed&&sawtooth?beta2=0.8&eps=1e-5&order=reverse&batch_size=200&pin.lr=0.01"
 EXTRAS = [*"&=?#%+-.,;'\"<>\\/ ", "&&", "%E0%A4%A", "%00", "NaN", "1e999", "-1", "0x10", "pin.",
@@ -32,10 +31,8 @@ def broken_links(node, folder, count, seed):
         "name": "sawtooth", "fields": [asdict(field) for field in sawtooth.FIELDS],
         "settings": sawtooth.DEFAULTS, "links": links,
     }  # fmt: skip
-    (folder / "job.json").write_text(json.dumps(job))
-    path = module(folder, "widgets/front/settings.js")
     broken, ends = [], {"read": 0, "refused": 0, "of others": 0}
-    answers = json.loads(run_node(node, "links.mjs", path, folder / "job.json"))
+    answers = ask(node, folder, "links", job, "widgets/front/settings.js")
     for link, found in zip(links, answers, strict=True):
         if found is None:
             ends["of others"] += 1

@@ -1,28 +1,21 @@
-// The small explorers' arithmetic: `node small.mjs FOLDER JOBS`, JOBS is JSON; prints JSON.
+// The small explorers' arithmetic.
 
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-
-const [folder, jobsPath] = process.argv.slice(2);
-const load = (name) => import(pathToFileURL(join(folder, `${name}.js`)));
-const { cosine } = await load("widgets/similarity");
-const two = await load("widgets/two_samples");
-const why = await load("widgets/why");
-const { makeOrder, staleness } = await load("quadratic/simulation");
-const { similarity, samples, orders } = JSON.parse(readFileSync(jobsPath, "utf8"));
-
-const answer = {
-  similarity: similarity.map((job) => Array.from({ length: 101 }, (_, k) => cosine(job, k / 100))),
-  samples: samples.map((job) => Array.from(two.run(job).loss)),
-  orders: orders.map(({ order, seed, batch_size: batch }) =>
-    Array.from(staleness(makeOrder(order, 10000, 10, batch, seed), 10000, batch)),
-  ),
-  expected: Object.fromEntries(
-    Object.entries(why.EXPECTED).map(([name, rule]) => [
-      name,
-      rule && Array.from({ length: 50 }, (_, q) => rule(q, 50)),
-    ]),
-  ),
+export default async (load, { similarity, samples, orders }) => {
+  const { cosine } = await load("widgets/similarity");
+  const two = await load("widgets/two_samples");
+  const why = await load("widgets/why");
+  const { makeOrder, staleness } = await load("quadratic/simulation");
+  return {
+    similarity: similarity.map((job) => Array.from({ length: 101 }, (_, k) => cosine(job, k / 100))),
+    samples: samples.map((job) => Array.from(two.run(job).loss)),
+    orders: orders.map(({ order, seed, batch_size: batch }) =>
+      Array.from(staleness(makeOrder(order, 10000, 10, batch, seed), 10000, batch)),
+    ),
+    expected: Object.fromEntries(
+      Object.entries(why.EXPECTED).map(([name, rule]) => [
+        name,
+        rule && Array.from({ length: 50 }, (_, q) => rule(q, 50)),
+      ]),
+    ),
+  };
 };
-console.log(JSON.stringify(answer));

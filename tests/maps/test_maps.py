@@ -1,7 +1,6 @@
 """Maps: their axes, their cells one by one, records, and what travels with a page."""
 
 import json
-import subprocess
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from esp_lib.records.store import load
 from esp_lib.records.sweeps import Job
 from esp_lib.widgets import MapExplorer, SawtoothExplorer
 from esp_lib.widgets.maps import maps as widget
-from tests.conftest import ROOT
+from tests.node import evaluate, module
 
 
 @pytest.fixture(scope="module")
@@ -192,35 +191,28 @@ def shown(small, monkeypatch):
     return MapExplorer()
 
 
-def test_front_end_reads_the_same_values_and_colours(shown, small, node):
+def test_front_end_reads_the_same_values_and_colours(shown, small, node, tmp_path):
     """Values as in the map, to three digits; colours as Matplotlib draws them."""
     import matplotlib as mpl
 
-    folder = ROOT / "esp_lib/widgets"
-    script = f"""
-    import {{ pixels }} from "{(folder / "maps/cells.js").as_uri()}";
-    import {{ threeDigits }} from "{(folder / "packing.js").as_uri()}";
-    const {{ maps, ramp }} = JSON.parse(process.argv[1]);
-    const all = maps.flatMap((map) => map.layers.map((layer) => {{
-      const list = threeDigits(layer.values);
-      return {{ list: [...list].map(String), colors: [...pixels(list, layer, ramp)] }};
-    }}));
-    console.log(JSON.stringify(all));
-    """
-    done = subprocess.run(
-        [node, "--input-type=module", "-e", script, json.dumps(shown.data)],
-        capture_output=True, text=True, check=True,
+    cells, packing = (module(tmp_path, f"widgets/{name}.js") for name in ("maps/cells", "packing"))
+    layers = [layer for one in shown.data["maps"] for layer in one["layers"]]
+    lists = evaluate(
+        node, packing, "args.map((text) => [...m.threeDigits(text)].map(String))",
+        *(layer["values"] for layer in layers),
     )  # fmt: skip
+    code = "args[0].map((list, k) => [...m.pixels(list.map(Number), args[1][k], args[2])])"
+    painted = evaluate(node, cells, code, lists, layers, shown.data["ramp"])
     wanted = [(name, key) for name in MAPS for key in SCALES]
-    for seen, (name, key) in zip(json.loads(done.stdout), wanted, strict=True):
+    for texts, colors, (name, key) in zip(lists, painted, wanted, strict=True):
         values = getattr(small[name], key)
-        mine = np.array([float(text) for text in seen["list"]]).reshape(values.shape)
+        mine = np.array([float(text) for text in texts]).reshape(values.shape)
         rounded = np.array([float(f"{value:.2e}") for value in values.ravel()])
         np.testing.assert_array_equal(mine, rounded.reshape(values.shape))
         (mesh,) = draw_map(small[name], config_of(name, side=6), key).collections
         assert mesh.get_cmap() == mpl.colormaps["cividis"]
         theirs = 255 * mesh.to_rgba(values)
-        colors = np.array(seen["colors"]).reshape(theirs.shape)
+        colors = np.array(colors).reshape(theirs.shape)
         good = np.isfinite(values)
         assert (colors[..., 3] == 255 * good).all()
         assert (
@@ -228,20 +220,16 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node):
         )  # of 255; Matplotlib has 256 colours, the page 65
 
 
-def test_three_digits_of_any_number(node):
+def test_three_digits_of_any_number(node, tmp_path):
     values = np.array([0.0, -0.0, np.nan, np.inf, 1.0, -1.0, 0.0754, 9.995, -1.2345e-7, 9.99e17,
                        1e-18, 1.234e-40, -0.00999499])  # fmt: skip
-    script = f"""
-    import {{ threeDigits }} from "{(ROOT / "esp_lib/widgets/packing.js").as_uri()}";
-    console.log(JSON.stringify([...threeDigits(process.argv[1])].map(String)));
-    """
-    done = subprocess.run(
-        [node, "--input-type=module", "-e", script, widget.three_digits(values)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    path = module(tmp_path, "widgets/packing.js")
+    found = evaluate(
+        node, path, "[...m.threeDigits(args[0])].map(String)", widget.three_digits(values)
+    )
     expected = [float(f"{value:.2e}") if np.isfinite(value) else np.nan for value in values]
     expected[11] = 0.0  # too near to 0
-    np.testing.assert_array_equal([float(text) for text in json.loads(done.stdout)], expected)
+    np.testing.assert_array_equal([float(text) for text in found], expected)
     with pytest.raises(ValueError, match=r"below 1e18.*1e\+18"):
         widget.three_digits(np.array([1e18]))
 

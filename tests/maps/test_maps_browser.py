@@ -5,62 +5,32 @@ import re
 
 import numpy as np
 import pytest
-from ipywidgets.embed import embed_data
 
-from esp_lib.maps.grid import compute, config_of
-from esp_lib.widgets import MapExplorer, SawtoothExplorer, sawtooth
+from esp_lib.widgets import SawtoothExplorer, sawtooth
 from esp_lib.widgets.maps import maps as module
-from tests.browsing import bundle, check_whole, drawing, explorer, field, state, wait_for
-from tests.conftest import ROOT
+from tests.browsing import check_whole, drawing, explorer, field, make_page, state, wait_for
+from tests.maps.small_maps import small_maps
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 NAME = "maps"
-PAGE = """<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>Maps</title>
-<style>{style}
-body {{ margin: 1rem; background: var(--esp-paper); font-family: sans-serif }}</style>
-<script>document.documentElement.dataset.theme =
-  matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"</script>
-<script defer src="{bundle}"></script></head><body><article>{cells}</article>
-<script type="application/vnd.jupyter.widget-state+json">{state}</script></body></html>"""
-CELL = """<div class="cell_output">{figure}
-<script type="application/vnd.jupyter.widget-view+json">{view}</script></div>"""
 
 
 @pytest.fixture(scope="module")
 def made():
-    """The explorer of the pages, in Python: 12 cells a side, one problem a cell."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "find_map", small_map)
-        return MapExplorer()
-
-
-def small_map(name, **_):
-    config = config_of(name, side=12, seeds=1)
-    return compute(config), config, None
+    """The explorer of the pages, in Python."""
+    return small_maps()
 
 
 @pytest.fixture(scope="module")
 def pages(made, tmp_path_factory):
     """Addresses of a page with the maps alone, and of one with the sawtooth too."""
-    style = "".join(
-        (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
-    )
     folder = tmp_path_factory.mktemp("pages")
-    for name, shown in (("maps", [made]), ("play", [made, SawtoothExplorer()])):
-        data = embed_data(shown, drop_defaults=False)
-        cells = "".join(
-            CELL.format(figure=one.static_figure(), view=json.dumps(view))
-            for one, view in zip(shown, data["view_specs"], strict=True)
-        )
-        text = PAGE.format(
-            style=style, bundle=bundle().as_uri(), cells=cells,
-            state=json.dumps(data["manager_state"]),
-        )  # fmt: skip
-        (folder / f"{name}.html").write_text(text, encoding="utf-8")
-    return {name: (folder / f"{name}.html").as_uri() for name in ("maps", "play")}
+    return {
+        "maps": make_page(made, folder=folder, name="maps"),
+        "play": make_page(made, SawtoothExplorer(), folder=folder, name="play"),
+    }
 
 
 def view(page):
@@ -332,25 +302,3 @@ def test_page_is_whole_in_both_widths(open_page, pages, theme):
             box = text.bounding_box()
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
-
-
-def test_every_control_has_a_name_and_takes_the_keyboard(open_page, pages):
-    page = open_page(pages["maps"])
-    parts = explorer(page, NAME).locator("select, button, a, [tabindex='0']").all()
-    assert len(parts) == 2 + 4 + 1 + 1
-    for part in parts:
-        name = part.evaluate(
-            """node => node.getAttribute('aria-label') || node.labels?.[0]?.textContent
-                 || node.textContent"""
-        )
-        assert name.strip()
-        part.focus()
-        assert part.evaluate("node => node === document.activeElement")
-
-
-def test_without_javascript_a_static_map_stands_there(open_page, pages):
-    page = open_page(pages["maps"], java_script_enabled=False, wait=False)
-    figure = page.locator(".esp-fallback")
-    assert figure.is_visible()
-    assert figure.locator("image").count() == 2
-    assert "zoomed" in figure.locator("figcaption").inner_text()

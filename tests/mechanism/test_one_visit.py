@@ -1,13 +1,10 @@
 """One coordinate after one visit: against Adam's own rule, and its JavaScript."""
 
-import json
-import subprocess
-
 import numpy as np
 import pytest
 
 from esp_lib.mechanism.one_visit import pushes
-from tests.node import module
+from tests.node import evaluate, module
 
 CASES = [(0.9, 0.999, 1e-8, 0.02), (0.9, 0.8, 1e-8, 0.02), (0.9, 0.8, 1e-4, 0.02),
          (0.5, 0.1, 1e-8, 1.0), (0.0, 0.0, 1e-8, 0.3)]  # fmt: skip
@@ -23,11 +20,10 @@ def test_pushes_are_adams(node, tmp_path, case):
     found = pushes(beta1, beta2, eps, gradient)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-300)
     job = dict(zip(("beta1", "beta2", "eps", "gradient"), case, strict=True))
-    path = module(tmp_path, "mechanism/one_visit.js").as_uri()
-    show = f"console.log(JSON.stringify([...m.pushes({json.dumps(job)})]))"
-    code = f"import({path!r}).then((m) => {show})"
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    np.testing.assert_allclose(json.loads(done.stdout), found, rtol=1e-9, atol=1e-300)
+    shown = evaluate(
+        node, module(tmp_path, "mechanism/one_visit.js"), "[...m.pushes(...args)]", job
+    )
+    np.testing.assert_allclose(shown, found, rtol=1e-9, atol=1e-300)
 
 
 def test_the_line_divides_pushes_that_die_from_pushes_that_grow():

@@ -1,11 +1,13 @@
-"""Runs made up, for the explorer of recorded ones."""
+"""What explorers are made of in tests: runs made up, a map, rates."""
 
 import numpy as np
 
 from esp_lib import Curve
-from esp_lib.widgets import Recording
+from esp_lib.widgets import Plane, Recording
+from esp_lib.widgets.comparison.two_rules import RULES
 
 SERIES = ("MLM loss", "NSP loss")
+RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
 
 
 def tooth(epochs=16, per_epoch=252, *, drop=0.25, rise=0.1, noise=0.0, seed=0):
@@ -29,3 +31,9 @@ def recordings(count=6, epochs=16, per_epoch=252):
         }
         runs[f"run {'abcdef'[k]}"] = Recording(dict(zip(SERIES, curves, strict=True)), valid)
     return runs
+
+
+def plane(x, beta2=(0.5, 0.9), fixed=1e-8):
+    """A map with an edge at beta2 = 0.81."""
+    amplitude = np.where(np.array(beta2)[:, None] < 0.81, 1.0, 0.1) * np.ones(len(x))
+    return Plane(np.array(x), np.array(beta2), amplitude, fixed)

@@ -7,7 +7,6 @@ import pytest
 from esp_lib.finetuning.early_stopping import compare
 from esp_lib.widgets import BudgetExplorer
 from tests.browsing import (
-    check_whole,
     drawing,
     explorer,
     field,
@@ -34,7 +33,7 @@ def made():
 @pytest.fixture(scope="module")
 def url(made, tmp_path_factory):
     """Address of the page."""
-    return make_page(made, tmp_path_factory.mktemp("page"))
+    return make_page(made, folder=tmp_path_factory.mktemp("page"))
 
 
 def check_against(page, fresh):
@@ -139,56 +138,3 @@ def test_sliders_move_by_keyboard_and_nothing_jumps(open_page, url):
     assert chart.bounding_box() == box
     assert chart.locator(".esp-axes").inner_html() == axes
     assert state(page, NAME)["ms"] < 2000
-
-
-def test_a_link_reproduces_a_view(open_page, url):
-    page = open_page(url)
-    type_in(page, "t", "31", NAME)
-    explorer(page, NAME).get_by_role("button", name="Another draw").click()
-    page.wait_for_function("() => /draw=1.*t=31|t=31.*draw=1/.test(location.hash)")
-    other = open_page(page.url)
-    wait_for(other, NAME, "s.settings.t === 31 && s.settings.draw === 1")
-    assert state(other, NAME)["drawn"] == state(page, NAME)["drawn"]
-
-
-@pytest.mark.parametrize(("key", "text", "words"), [
-    ("t", "101", "t, started must be a whole number of at least 1 and at most 100, got 101"),
-    ("budget", "0", "Budget must be a number of at least 1 and at most 30, got 0"),
-    ("f", "none", "f, stop at must be a number of at least 0.0333333 and at most 1, got none"),
-])  # fmt: skip
-def test_bad_input_is_refused_beside_the_control(open_page, url, key, text, words):
-    page = open_page(url)
-    settings = state(page, NAME)["settings"]
-    type_in(page, key, text, NAME)
-    playwright_api.expect(field(page, key, NAME).get_by_role("alert")).to_contain_text(words)
-    page.wait_for_timeout(200)
-    assert state(page, NAME)["settings"] == settings
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_in_both_widths(open_page, url, theme):
-    page = open_page(url, theme=theme, reduced_motion="reduce")
-    for width in (1440, 390):
-        check_whole(page, width)
-
-
-def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url):
-    page = open_page(url)
-    parts = explorer(page, NAME).locator("input, select, button, .noUi-handle").all()
-    assert len(parts) == 4 * 2 + 1 + 1 + 3
-    for part in parts:
-        name = part.evaluate(
-            """node => node.getAttribute('aria-label') || node.labels?.[0]?.textContent
-                 || node.textContent"""
-        )
-        assert name.strip()
-        part.focus()
-        assert part.evaluate("node => node === document.activeElement && node.tabIndex >= 0")
-
-
-def test_without_javascript_a_static_figure_stands_there(open_page, url):
-    page = open_page(url, java_script_enabled=False, wait=False)
-    figure = page.locator(".esp-fallback")
-    assert figure.is_visible()
-    assert figure.locator("svg path").count() > 24
-    assert "live" in figure.locator("figcaption").inner_text()

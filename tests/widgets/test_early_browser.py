@@ -6,7 +6,6 @@ import pytest
 
 from esp_lib.widgets import BudgetExplorer, EarlyExplorer
 from tests.browsing import (
-    check_whole,
     drawing,
     explorer,
     field,
@@ -24,7 +23,7 @@ playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright i
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     made = EarlyExplorer(tasks(40, 10), metric={"CoLA": "Matthews correlation"})
-    return make_page(made, tmp_path_factory.mktemp("early"))
+    return make_page(made, folder=tmp_path_factory.mktemp("early"))
 
 
 def test_the_line_is_dragged_and_says_what_it_stops(open_page, url):
@@ -56,17 +55,10 @@ def test_the_line_is_dragged_and_says_what_it_stops(open_page, url):
     assert drawing(page, "early") != before
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_in_both_widths(open_page, url, theme):
-    page = open_page(url, theme=theme, reduced_motion="reduce")
-    for width in (1440, 390):
-        check_whole(page, width)
-
-
 def test_a_plan_is_judged_on_other_seeds_in_the_page(open_page, tmp_path):
     other = {label: (score[:30], loss[:30]) for label, (score, loss) in tasks(60).items()}
     made = BudgetExplorer(tasks(40), others=other, t=20, p=3, budget=9)
-    page = open_page(make_page(made, tmp_path))
+    page = open_page(make_page(made, folder=tmp_path))
     cells = explorer(page, "budget").locator(".esp-readout tbody td").all_text_contents()
     assert cells[5] == f"{made.held_out.expected:.4f}"
     assert cells[7] == f"{made.held_out.full:.4f}"

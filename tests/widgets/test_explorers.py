@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -23,8 +22,7 @@ from esp_lib.widgets import (
 from esp_lib.widgets._assets import PACKAGE, front_end
 from esp_lib.widgets.base import shown
 from esp_lib.widgets.fields import Choice, Number, Vector
-from tests.conftest import ROOT
-from tests.node import module, run_node
+from tests.node import ask, evaluate, module
 
 SCRIPTS = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix()
@@ -56,10 +54,8 @@ def test_small_explorers_compute_as_the_library(node, tmp_path):
         name: [one.settings for one in explorers]
         for name, explorers in (("similarity", similar), ("samples", samples), ("orders", why))
     }
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    for name in ("widgets/similarity.js", "widgets/two_samples.js", "widgets/why.js"):
-        module(tmp_path, name)
-    found = json.loads(run_node(node, "small.mjs", tmp_path, tmp_path / "jobs.json"))
+    modules = (f"widgets/{name}.js" for name in ("similarity", "two_samples", "why"))
+    found = ask(node, tmp_path, "small", jobs, *modules)
     for values, explorer in zip(found["similarity"], similar, strict=True):
         np.testing.assert_allclose(values, explorer.cosine, rtol=1e-9, atol=1e-12)
     for values, explorer in zip(found["samples"], samples, strict=True):
@@ -80,14 +76,6 @@ def test_each_front_end_is_one_module_without_imports(node, tmp_path, script):
     code = f"import({json.dumps(path.as_uri())}).then((m) => console.log(typeof m.default.render))"
     done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "function", done.stderr
-
-
-def test_importing_the_library_does_not_import_widgets():
-    code = (
-        "import sys, esp_lib; print([m for m in ('ipywidgets', 'anywidget') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_explorer_has_the_losses_of_simulate():
@@ -178,17 +166,11 @@ def test_front_end_refuses_and_rounds_as_the_library(node, tmp_path):
         Number("n", "n", 0, 2**32 - 1, integer=True), Vector("n", "n", -1, 1, length=1),
     ]  # fmt: skip
     values = [0.9999999, 0.999999, 1.0000001, 1.0, 1.1, -0.0, -1.0000001, 9.999999e-4, 1e400]
-    code = """import(process.argv[1]).then(({ read }) => {
-      const [fields, values] = JSON.parse(process.argv[2]);
-      const one = (field, text) => { try { return read(field, text); } catch { return null; } };
-      console.log(JSON.stringify(fields.map((field) => values.map((text) => one(field, text)))));
-    })"""
-    given = json.dumps([[asdict(field) for field in fields], [f" {value!r} " for value in values]])
-    path = module(tmp_path, "widgets/front/settings.js").as_uri()
-    done = subprocess.run(
-        [node, "-e", code, path, given.replace("inf", "Infinity")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    one = "(field, text) => { try { return m.read(field, text); } catch { return null; } }"
+    code = f"args[0].map((field) => args[1].map((text) => ({one})(field, text)))"
+    texts = [f" {value!r} ".replace("inf", "Infinity") for value in values]
+    path = module(tmp_path, "widgets/front/settings.js")
+    found = evaluate(node, path, code, [asdict(field) for field in fields], texts)
 
     def checked(field, value):
         try:
@@ -197,17 +179,16 @@ def test_front_end_refuses_and_rounds_as_the_library(node, tmp_path):
             return None
 
     expected = [[checked(field, value) for value in values] for field in fields]
-    assert json.loads(done.stdout) == expected
+    assert found == expected
     assert expected[0][:2] == [None, 0.999999]  # 0.9999999 would be rounded to 1
     assert all(None in row and any(value is not None for value in row) for row in expected)
 
 
 def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
     values = [0.8, 100.0, 3.0, 0.0, 1e-8, 1e-4, 0.001, 0.06, 2.5e-7, 1.99526e-9, 1000.0, 0.9999]
-    path = module(tmp_path, "widgets/front/settings.js").as_uri()
-    code = f"import({path!r}).then((m) => console.log({values!r}.map(m.numberText).join(' ')))"
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [shown(value) for value in values]
+    path = module(tmp_path, "widgets/front/settings.js")
+    written = evaluate(node, path, "args.map((value) => m.numberText(value))", *values)
+    assert written == [shown(value) for value in values]
     assert [shown(value) for value in values[:6]] == ["0.8", "100", "3", "0", "1e-8", "1e-4"]
 
 
@@ -216,21 +197,14 @@ def test_numbers_are_written_alike_on_both_sides(node, tmp_path):
     (2e5, 9e5, "2e5 5e5"), (11_000, 36_000, "15000 20000 25000 30000 35000"),
 ])  # fmt: skip
 def test_log_axes_have_ticks_over_any_span(node, tmp_path, low, high, texts):
-    path = module(tmp_path, "widgets/front/chart.js").as_uri()
-    code = f"""import({path!r}).then(({{ ticks, tickText }}) => {{
-      console.log(ticks({low}, {high}, 5, true).map(tickText).join(" "));
-    }})"""
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip().replace("0.001", "1e-3") == texts
+    path = module(tmp_path, "widgets/front/chart.js")
+    found = evaluate(node, path, "m.ticks(...args, 5, true).map(m.tickText)", low, high)
+    assert " ".join(found).replace("0.001", "1e-3") == texts
 
 
 def test_log_axes_leave_room_for_labels(node, tmp_path):
-    path = module(tmp_path, "widgets/front/chart.js").as_uri()
-    code = (
-        f"import({path!r}).then((m) => console.log(JSON.stringify(m.axisFor([{{y: [1, 1e5]}}]))))"
-    )
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    axis = json.loads(done.stdout)
+    path = module(tmp_path, "widgets/front/chart.js")
+    axis = evaluate(node, path, "m.axisFor([{y: [1, 1e5]}])")
     assert axis["log"]
     assert np.log10(axis["y"]) == pytest.approx([-0.5, 5.5])
 

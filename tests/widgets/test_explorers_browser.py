@@ -323,28 +323,6 @@ def test_vectors_of_zeros_have_no_arrow(open_page, site):
 # ---------------------------------------------------------------------------------- for everyone
 
 
-def test_every_control_has_a_name_and_takes_the_keyboard(open_page, site):
-    page = open_page(f"{site}/{PLAY}.html")
-    for name in EXPLORERS:
-        unfold(page, name)
-        parts = explorer(page, name).locator("input, select, button, .noUi-handle")
-        names = parts.evaluate_all(
-            """nodes => nodes.map((node) => node.getAttribute('aria-label')
-                 || node.labels?.[0]?.textContent || node.textContent)"""
-        )
-        assert len(names) >= 5
-        assert all(text.strip() for text in names)
-        for part in parts.all():
-            if not part.is_visible():
-                continue
-            part.focus()
-            assert part.evaluate("node => node === document.activeElement && node.tabIndex >= 0")
-            assert part.evaluate(
-                """node => !node.matches(':focus-visible')
-                     || getComputedStyle(node).outlineStyle !== 'none'"""
-            )
-
-
 def test_result_is_said_in_a_sentence(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
     say = explorer(page).get_by_role("status")
@@ -361,17 +339,6 @@ def test_motion_is_reduced_on_request(open_page, site, motion, animation):
     page = open_page(f"{site}/{LANDING}.html", reduced_motion=motion)
     curves = explorer(page).locator(".esp-curves").first
     assert curves.evaluate("node => getComputedStyle(node).animationName") == animation
-
-
-@pytest.mark.parametrize("name", [LANDING, PLAY])
-def test_without_javascript_a_static_figure_stands_there(open_page, site, name):
-    page = open_page(f"{site}/{name}.html", java_script_enabled=False, wait=False)
-    figures = page.locator(".esp-fallback")
-    assert figures.count() == (1 if name == LANDING else len([*EXPLORERS, "network"]))
-    for figure in figures.all():
-        assert figure.is_visible()
-        assert figure.locator("svg path").count() > 2
-        assert "live" in figure.locator("figcaption").inner_text()
 
 
 def test_static_figure_stays_where_the_scripts_cannot_be_loaded(browser, site):

@@ -1,7 +1,5 @@
 """What the explorers say about a curve is what the library and the chapters say, in words too."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,7 @@ from esp_lib import Curve, measure
 from esp_lib.sawtooth.pattern import pattern, settled
 from esp_lib.widgets import SawtoothExplorer, sawtooth
 from esp_lib.widgets.fields import check_settings
-from tests.node import module, run_node
+from tests.node import ask
 
 SAID = {"diverges": "The run diverges", "sawtooth": "Sawtooth: ", "staircase": "Staircase: ",
         "none": "No tooth: "}  # fmt: skip
@@ -52,10 +50,8 @@ def random_settings(count):
 def test_the_explorer_says_what_measure_finds_on_settled_runs(node, tmp_path):
     presets = [preset["settings"] for preset in SawtoothExplorer().plot.presets]
     jobs = [*presets, *random_settings(50)]
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs))
-    for name in ("quadratic/simulation.js", "sawtooth/pattern.js", "widgets/front/words.js"):
-        module(tmp_path, name)
-    answers = json.loads(run_node(node, "settled.mjs", tmp_path, tmp_path / "jobs.json"))
+    modules = ("quadratic/simulation.js", "sawtooth/pattern.js", "widgets/front/words.js")
+    answers = ask(node, tmp_path, "settled", jobs, *modules)
     words = []
     for found, job in zip(answers, jobs, strict=True):
         word, tooth = SawtoothExplorer(**job).settled

@@ -1,7 +1,5 @@
 """The map that predicts: its JavaScript against `predict`, and what it says against `measure`."""
 
-import json
-
 import numpy as np
 import pytest
 
@@ -10,16 +8,13 @@ from esp_lib.sawtooth.measurement import measure
 from esp_lib.theory.drift import steps_to_eps
 from esp_lib.theory.maps import SKIP
 from esp_lib.theory.prediction import predict
-from esp_lib.widgets import Plane, PredictExplorer
+from esp_lib.widgets import PredictExplorer
 from esp_lib.widgets.predict.predict import LR, fold, packed_classes
-from tests.node import module, run_node
+from tests.node import ask
+from tests.widgets.recordings import plane
 
 SETTINGS = [(0.9, 0.8, 1e-8), (0.9, 0.999, 1e-8), (0.9, 0.9, 1e-5), (0.5, 0.4, 1e-8),
             (0.0, 0.0, 1e-3), (0.9, 0.78, 1e-5), (0.96, 0.4, 1e-8)]  # fmt: skip
-
-
-def plane(x):
-    return Plane(np.array(x), np.array([0.5, 0.9]), np.array([[2.0, np.nan], [0.1, 0.2]]), 1e-8)
 
 
 def made(**settings):
@@ -30,9 +25,8 @@ def made(**settings):
 def answers(node, tmp_path_factory):
     folder = tmp_path_factory.mktemp("predict")
     named = [dict(zip(("beta1", "beta2", "eps"), one, strict=True)) for one in SETTINGS]
-    (folder / "jobs.json").write_text(json.dumps({"classes": packed_classes(), "settings": named}))
-    module(folder, "widgets/predict/predict.js")
-    return json.loads(run_node(node, "predict.mjs", folder, folder / "jobs.json"))
+    job = {"classes": packed_classes(), "settings": named}
+    return ask(node, folder, "predict", job, "widgets/predict/predict.js")
 
 
 @pytest.mark.parametrize("k", range(len(SETTINGS)))

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from esp_lib.widgets import Plane, PredictExplorer
-from tests.browsing import check_whole, explorer, field, make_page, state, wait_for
+from esp_lib.widgets import PredictExplorer
+from tests.browsing import explorer, field, make_page, state, wait_for
+from tests.widgets.recordings import plane
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -12,17 +13,11 @@ playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright i
 NAME = "predict"
 
 
-def plane(x, beta2, fixed):
-    """A map with an edge at beta2 = 0.81."""
-    amplitude = np.where(beta2[:, None] < 0.81, 1.0, 0.1) * np.ones(x.size)
-    return Plane(x, beta2, amplitude, fixed)
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    betas = plane(np.linspace(0.5, 0.96, 24), np.linspace(0.4, 0.995, 24), 1e-8)
+    betas = plane(np.linspace(0.5, 0.96, 24), np.linspace(0.4, 0.995, 24))
     floors = plane(np.geomspace(1e-13, 1e-3, 24), np.linspace(0.72, 0.995, 24), 0.9)
-    return make_page(PredictExplorer(betas, floors), tmp_path_factory.mktemp(NAME))
+    return make_page(PredictExplorer(betas, floors), folder=tmp_path_factory.mktemp(NAME))
 
 
 def pad(page):
@@ -44,7 +39,7 @@ def test_the_point_is_dragged_and_both_teeth_follow(open_page, url):
     shown = state(page, NAME)
     assert shown["settings"]["beta1"] == pytest.approx(0.9, abs=0.01)
     settings = {key: shown["settings"][key] for key in ("plane", "beta1", "beta2", "eps", "seed")}
-    empty = plane(np.linspace(0.5, 0.9, 2), np.linspace(0.5, 0.9, 2), 1e-8)
+    empty = plane([0.5, 0.9])
     own, seen = PredictExplorer(empty, empty, **settings).teeth
     expected = [own.drop, own.amplitude, seen.drop, seen.amplitude]
     keys = ("predicted_drop", "predicted_amplitude", "drop", "amplitude")
@@ -66,10 +61,3 @@ def test_keys_move_the_point_and_the_other_map_has_the_other_setting(open_page, 
     wait_for(page, NAME, "s.settings.eps === 1.3e-8")
     assert state(page, NAME)["settings"]["beta1"] == 0.845
     page.wait_for_function("() => location.hash.startsWith('#predict?plane=')")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_in_both_widths(open_page, url, theme):
-    page = open_page(url, theme=theme, reduced_motion="reduce")
-    for width in (1440, 390):
-        check_whole(page, width)

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import subprocess
 from dataclasses import asdict
 
 import numpy as np
@@ -14,7 +13,7 @@ from esp_lib import Curve
 from esp_lib.widgets import RecordedExplorer, Recording
 from esp_lib.widgets.fields import Number, Switch
 from esp_lib.widgets.packing import LIMIT, MISSING, pack, pack_runs
-from tests.node import module, run_node
+from tests.node import ask, evaluate, module
 from tests.widgets.recordings import recordings, tooth
 
 # ------------------------------------------------------------------------------------- what travels
@@ -107,9 +106,7 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
                 jobs.append({"run": data, "group": g, **now})
                 tooth_of = teeth.get(run.label)
                 expected.append((run, every, drawn[run.label], tooth_of, falls[run.label]))
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": jobs, "spreads": []}))
-    module(tmp_path, "widgets/recorded.js")
-    answers = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
+    answers = ask(node, tmp_path, "recorded", {"views": jobs}, "widgets/recorded.js")["views"]
     compared = 0
     for found, (run, every, drawn, measured, fall) in zip(answers, expected, strict=True):
         assert np.array_equal(np.array(found["loss"], float), run.losses[0].values, equal_nan=True)
@@ -134,9 +131,7 @@ def test_front_end_draws_and_measures_as_the_library(node, tmp_path):
 def test_what_is_drawn_hides_the_tooth_as_windows_grow(node, tmp_path, every):
     explorer = RecordedExplorer({"run": tooth()}, every=every)
     job = {"run": explorer.plot.data["runs"][0], "group": 1, "every": every, "smoothing": 1}
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": [job], "spreads": []}))
-    module(tmp_path, "widgets/recorded.js")
-    (found,) = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))["views"]
+    (found,) = ask(node, tmp_path, "recorded", {"views": [job]}, "widgets/recorded.js")["views"]
     assert explorer.falls["run"] == pytest.approx(found["fall"], abs=1e-9)
     # the middles of an epoch's first and last windows are a window nearer than its ends
     assert found["climb"] == pytest.approx(0.1 * (1 - every / 252), abs=1e-4)
@@ -156,9 +151,7 @@ def test_names_stand_apart_and_inside(node, tmp_path):
     rng = np.random.default_rng(0)
     given = [[sorted(rng.uniform(0, 300, size=n)), 16, 26, 300] for n in (1, 2, 6) * 30]
     given.append([[50.0, 100.0, 200.0], 16, 26, 300])
-    (tmp_path / "jobs.json").write_text(json.dumps({"views": [], "spreads": given}))
-    module(tmp_path, "widgets/recorded.js")
-    answer = json.loads(run_node(node, "recorded.mjs", tmp_path, tmp_path / "jobs.json"))
+    answer = ask(node, tmp_path, "recorded", {"spreads": given}, "widgets/recorded.js")
     for places, (wanted, gap, low, high) in zip(answer["spreads"], given, strict=True):
         assert len(places) == len(wanted)
         assert (np.diff(places) >= gap - 1e-9).all()
@@ -255,18 +248,12 @@ def test_runs_that_are_too_long_are_refused():
 def test_switches_and_multiples_are_read_alike_on_both_sides(node, tmp_path):
     fields = [Switch("n", "n"), Number("n", "n", 7, 1323, integer=True, multiple=7)]
     texts = [["on", "off", "yes", ""], ["7", "14", "1323", "8", "7.5", "0", "1330"]]
-    code = """import(process.argv[1]).then(({ read, write }) => {
-      const [fields, texts] = JSON.parse(process.argv[2]);
-      const one = (field, text) => { try { return read(field, text); } catch { return null; } };
-      const values = fields.map((field, k) => texts[k].map((text) => one(field, text)));
-      console.log(JSON.stringify([values, [true, false].map((on) => write(fields[0], on))]));
-    })"""
-    given = json.dumps([[asdict(field) for field in fields], texts])
-    path = module(tmp_path, "widgets/front/settings.js").as_uri()
-    done = subprocess.run(
-        [node, "-e", code, path, given], capture_output=True, text=True, check=True
-    )
-    found, written = json.loads(done.stdout)
+    one = "(field, text) => { try { return m.read(field, text); } catch { return null; } }"
+    code = f"args[0].map((field, k) => args[1][k].map((text) => ({one})(field, text)))"
+    path = module(tmp_path, "widgets/front/settings.js")
+    given = [asdict(field) for field in fields]
+    found = evaluate(node, path, code, given, texts)
+    written = evaluate(node, path, "[true, false].map((on) => m.write(args[0], on))", given[0])
     assert found == [[True, False, None, None], [7, 14, 1323, None, None, None, None]]
     assert written == ["on", "off"]
 

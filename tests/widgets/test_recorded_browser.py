@@ -4,8 +4,6 @@ The page has what a page of the book has: its style sheets, its bundle, the stat
 one view of them.
 """
 
-import re
-
 import numpy as np
 import pytest
 
@@ -37,7 +35,7 @@ def made():
 @pytest.fixture(scope="module")
 def url(made, tmp_path_factory):
     """Address of the page."""
-    return make_page(made, tmp_path_factory.mktemp("page"))
+    return make_page(made, folder=tmp_path_factory.mktemp("page"))
 
 
 def curves(page):
@@ -142,34 +140,6 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, u
     assert chart.bounding_box() == box
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("0", "Plot every must be a whole number of at least 1 and at most 252, got 0"),
-    ("253", "at most 252, got 253"), ("2.5", "a whole number"), ("ten", "got ten"),
-])  # fmt: skip
-def test_bad_input_is_refused_beside_the_control(open_page, url, text, words):
-    page = open_page(url)
-    before, settings = drawing(page, NAME), state(page, NAME)["settings"]
-    type_in(page, "every", text, NAME)
-    alert = field(page, "every", NAME).get_by_role("alert")
-    playwright_api.expect(alert).to_contain_text(words)
-    page.wait_for_timeout(200)
-    assert (drawing(page, NAME), state(page, NAME)["settings"]) == (before, settings)
-
-
-def test_a_link_reproduces_a_view(open_page, url):
-    page = open_page(url)
-    type_in(page, "every", "28", NAME)
-    field(page, "run2", NAME).locator("input").uncheck()
-    wait_for(page, NAME, "s.settings.every === 28 && !s.settings.run2")
-    page.wait_for_function("() => location.hash.includes('run2=off')")
-    expected = drawing(page, NAME)
-    other = open_page(page.url)
-    wait_for(other, NAME, "s.settings.every === 28")
-    clip = re.compile(r"esp-clip-\w+")
-    assert clip.sub("", drawing(other, NAME)) == clip.sub("", expected)
-    assert not field(other, "run2", NAME).locator("input").is_checked()
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
     page = open_page(url, theme=theme, reduced_motion="reduce")
@@ -182,29 +152,3 @@ def test_page_is_whole_in_both_widths(open_page, url, theme):
         for name in names.all():
             box = name.bounding_box()
             assert box["x"] + box["width"] <= width
-
-
-def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url):
-    page = open_page(url)
-    parts = explorer(page, NAME).locator("input, select, button, .noUi-handle").all()
-    assert len(parts) == 3 * 2 + 1 + 4 + 1
-    for part in parts:
-        name = part.evaluate(
-            """node => node.getAttribute('aria-label') || node.labels?.[0]?.textContent
-                 || node.textContent"""
-        )
-        assert name.strip()
-        part.focus()
-        assert part.evaluate("node => node === document.activeElement && node.tabIndex >= 0")
-        assert part.evaluate(
-            """node => !node.matches(':focus-visible')
-                 || getComputedStyle(node).outlineStyle !== 'none'"""
-        )
-
-
-def test_without_javascript_a_static_figure_stands_there(open_page, url):
-    page = open_page(url, java_script_enabled=False, wait=False)
-    figure = page.locator(".esp-fallback")
-    assert figure.is_visible()
-    assert figure.locator("svg path").count() > 3
-    assert "live" in figure.locator("figcaption").inner_text()

@@ -1,15 +1,13 @@
 """Two rules side by side: the page's runs and words against the library's."""
 
-import json
-
 import numpy as np
 import pytest
 
 from esp_lib.widgets import TwoRulesExplorer
 from esp_lib.widgets.comparison.two_rules import RULES, rule_of
-from tests.node import module, run_node
+from tests.node import ask
+from tests.widgets.recordings import RATES
 
-RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
 SAID = {"diverges": ": diverges", "sawtooth": ": sawtooth: ", "staircase": ": staircase: ",
         "none": ": no tooth: "}  # fmt: skip
 
@@ -29,9 +27,8 @@ def settings():
 def test_the_page_runs_and_says_as_the_library(node, tmp_path):
     jobs = list(settings())
     rules = TwoRulesExplorer(RATES).data["rules"]
-    (tmp_path / "jobs.json").write_text(json.dumps({"rules": rules, "settings": jobs}))
-    module(tmp_path, "widgets/comparison/two_rules.js")
-    answers = json.loads(run_node(node, "two_rules.mjs", tmp_path, tmp_path / "jobs.json"))
+    job = {"rules": rules, "settings": jobs}
+    answers = ask(node, tmp_path, "two_rules", job, "widgets/comparison/two_rules.js")
     words = set()
     for job, answer in zip(jobs, answers, strict=True):
         explorer = TwoRulesExplorer(RATES, **job)

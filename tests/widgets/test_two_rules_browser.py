@@ -3,9 +3,7 @@
 import pytest
 
 from esp_lib.widgets import TwoRulesExplorer
-from esp_lib.widgets.comparison.two_rules import RULES
 from tests.browsing import (
-    check_whole,
     drawing,
     explorer,
     field,
@@ -14,17 +12,17 @@ from tests.browsing import (
     type_in,
     wait_for,
 )
+from tests.widgets.recordings import RATES
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 NAME = "two-rules"
-RATES = dict(zip(RULES, (24.0, 2.4, 1.3, 0.056, 0.075, 0.075), strict=True))
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
-    return make_page(TwoRulesExplorer(RATES), tmp_path_factory.mktemp(NAME))
+    return make_page(TwoRulesExplorer(RATES), folder=tmp_path_factory.mktemp(NAME))
 
 
 def test_rules_are_chosen_and_the_rate_dragged(open_page, url):
@@ -51,10 +49,3 @@ def test_rules_are_chosen_and_the_rate_dragged(open_page, url):
     lines = explorer(page, NAME).get_by_role("status").inner_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["AMSGrad", "Adam"]
     page.wait_for_function("location.hash.startsWith('#two-rules?first=AMSGrad')")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_in_both_widths(open_page, url, theme):
-    page = open_page(url, theme=theme, reduced_motion="reduce")
-    for width in (1440, 390):
-        check_whole(page, width)

@@ -20,7 +20,7 @@ from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
 from tests.conftest import ROOT
 from tests.diagnosis.page_worker import close, page_answers
-from tests.node import module
+from tests.node import evaluate, module
 
 EXAMPLES = example_logs()
 
@@ -97,26 +97,16 @@ def test_thinning_keeps_the_extremes_and_is_the_same_on_both_sides(node, tmp_pat
     assert (values.min(), values.max()) == (y.min(), y.max())
     assert np.all(np.diff(at) > 0)
     assert thin(x[:200], y[:200], 100)[1].size == 200
-    path = module(tmp_path, "widgets/front/thin.js").as_uri()
-    code = f"""import({path!r}).then(({{ thin }}) => {{
-      const {{ x, y }} = thin({x.tolist()}, {y.tolist()}, 100);
-      console.log(JSON.stringify([Array.from(x), Array.from(y)]));
-    }})"""
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [at.tolist(), values.tolist()]
+    path = module(tmp_path, "widgets/front/thin.js")
+    code = "(({ x, y }) => [Array.from(x), Array.from(y)])(m.thin(...args))"
+    assert evaluate(node, path, code, x.tolist(), y.tolist(), 100) == [at.tolist(), values.tolist()]
 
 
 def test_steps_per_epoch_are_read_or_refused(node, tmp_path):
-    path = module(tmp_path, "widgets/your_run/form.js").as_uri()
+    path = module(tmp_path, "widgets/your_run/form.js")
     texts = ["", "  ", "100", "1,323", "12.5", "1e3", "0", "-4", "ten", "Infinity", "1 2"]
-    code = f"""import({path!r}).then(({{ readSteps }}) => {{
-      const one = (text) => {{
-        try {{ return readSteps(text); }} catch (error) {{ return error.message; }}
-      }};
-      console.log(JSON.stringify({texts}.map(one)));
-    }})"""
-    done = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
+    code = "args.map((x) => { try { return m.readSteps(x); } catch (e) { return e.message; } })"
+    found = evaluate(node, path, code, *texts)
     assert found[:6] == [None, None, 100, 1323, 12.5, 1000]
     assert all("must be a number of at least 1, got" in text for text in found[6:])
 

@@ -3,11 +3,8 @@
 Requests that leave the machine are refused and fail the test (fixture `open_page`).
 """
 
-import functools
 import json
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -20,7 +17,7 @@ from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.wording import advice, section
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
-from tests.browsing import bundle, check_whole, explorer, page_text, state, wait_for
+from tests.browsing import bundle, check_whole, explorer, page_text, served, state, wait_for
 from tests.diagnosis.page_worker import close
 
 pytestmark = pytest.mark.browser
@@ -35,7 +32,7 @@ def write_page(folder, made):
     """A page with what a page of the book has; returns its path."""
     shutil.copy(bundle(), folder / "widgets.js")
     path = folder / "index.html"
-    path.write_text(page_text(made, "widgets.js"), encoding="utf-8")
+    path.write_text(page_text(made, script="widgets.js"), encoding="utf-8")
     return path
 
 
@@ -53,18 +50,10 @@ def url(folder):
 
 
 @pytest.fixture(scope="module")
-def served(folder):
+def at_server(folder):
     """Address of the page on a server of this machine."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
-        server.shutdown()
+    with served(folder) as address:
+        yield f"{address}/index.html"
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +99,8 @@ def finish(page, file):
 
 
 @pytest.mark.parametrize("protocol", ["file", "http"])
-def test_examples_are_diagnosed_on_the_page_alone(open_page, url, served, protocol):
-    page = open_page(url if protocol == "file" else served)
+def test_examples_are_diagnosed_on_the_page_alone(open_page, url, at_server, protocol):
+    page = open_page(url if protocol == "file" else at_server)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     for example in EXAMPLES:
@@ -387,10 +376,3 @@ def test_everything_has_a_name_takes_the_keyboard_and_is_said(open_page, url):
     page.keyboard.press("Enter")
     finish(page, "metrics.csv")
     assert "No: the loss does not drop" in said.inner_text()
-
-
-def test_without_javascript_a_static_figure_stands_there(open_page, url):
-    page = open_page(url, java_script_enabled=False, wait=False)
-    figure = page.locator(".esp-fallback")
-    assert figure.is_visible()
-    assert "esp-diagnose" in figure.locator("figcaption").inner_text()

@@ -54,9 +54,6 @@ class MapExplorer(Explorer):
         maps: the maps by name, as in `esp_lib.maps.grid.MAPS`.
         configs: what determined them.
         records: the run records of those that are recorded.
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "maps"

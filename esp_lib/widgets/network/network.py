@@ -44,9 +44,6 @@ class NetworkExplorer(Explorer):
     Args:
         **settings: `beta2`, `eps`, `lr`, `shuffle` (a new order each epoch), `fresh` (new examples
             each epoch), `seed`.
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "network"

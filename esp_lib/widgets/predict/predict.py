@@ -54,19 +54,12 @@ DEFAULTS: Settings = {"plane": PLANES[0], "beta1": 0.9, "beta2": 0.8, "eps": 1e-
 
 @dataclass(frozen=True, eq=False)
 class Plane:
-    """A map of predicted amplitudes, behind the point that is dragged.
+    """A map of predicted amplitudes, behind the point that is dragged."""
 
-    Attributes:
-        x: (columns,) beta1, or eps, evenly spaced (eps in its logarithm).
-        beta2: (rows,) evenly spaced.
-        amplitude: (rows, columns) as predicted.
-        fixed: the eps, or the beta1, of all of them.
-    """
-
-    x: Array
-    beta2: Array
-    amplitude: Array
-    fixed: float
+    x: Array  # (columns,) beta1, or eps, evenly spaced (eps in its logarithm)
+    beta2: Array  # (rows,) evenly spaced
+    amplitude: Array  # (rows, columns) as predicted
+    fixed: float  # the eps, or the beta1, of all of them
 
 
 class PredictExplorer(Explorer):
@@ -77,9 +70,6 @@ class PredictExplorer(Explorer):
         floors: amplitudes over eps and beta2.
         **settings: `plane` ("β₁ and β₂" or "ε and β₂"), `beta1`, `beta2`, `eps`, `seed` (of the
             simulated problem).
-
-    Raises:
-        ValueError: an unknown setting, or a value that is not allowed.
     """
 
     name = "predict"
