@@ -19,8 +19,7 @@ from esp_lib.records.sweeps import SweepError
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit status, 2 for a call that is not understood.
 
-    Args:
-        arguments: the words after `python -m esp_lib`; by default those it was called with.
+    The arguments are the words after `python -m esp_lib`, by default those it was called with.
     """
     parser = argparse.ArgumentParser(prog="python -m esp_lib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -185,10 +185,8 @@ def make_pairs(text: Sentences, max_len: int, random: np.random.Generator) -> Pa
 def mask(pairs: Pairs, vocabulary: int, seed: Sequence[int]) -> Masks:
     """Hide 15 % of each pair's tokens (at least one); special tokens are never chosen.
 
-    Args:
-        pairs: n pairs.
-        vocabulary: number of tokens, for the random ones.
-        seed: of this masking; draw with another seed and the masks are other ones.
+    There are `vocabulary` tokens to draw a random one from. With another seed the masks are
+    other ones.
     """
     random = np.random.default_rng(seed)
     n, L = pairs.tokens.shape

@@ -61,11 +61,8 @@ def validated(
 def both_losses(records: Sequence[RunRecord], title: str, *, task: str = "mlm") -> "Axes":
     """Training and validation loss of one setting: median and range of its seeds.
 
-    Args:
-        records: of the setting.
-        title: above the axes.
-        task: "mlm", the hidden words, or "nsp", the next sentence. A point of the training loss is
-            the mean of the steps between two validations.
+    The task is "mlm", the hidden words, or "nsp", the next sentence. A point of the training
+    loss is the mean of the steps between two validations.
     """
     ax = figures.panel(title)
     loss, checked = curve(records, f"{task}_loss"), validation(records, f"valid_{task}_loss")

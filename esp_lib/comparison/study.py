@@ -96,10 +96,8 @@ class Study:
     ) -> Tuning:
         """The learning rate with the lowest mean loss of the last epoch.
 
-        Args:
-            rule: a single setting; its own learning rate is not used.
-            seeds: of the problems and orders for tuning.
-            order: of the functions, as in `simulate`.
+        The rule is a single setting, whose own learning rate is not used; the seeds are of
+        problems and orders for tuning.
 
         Returns:
             The rate, and all that were tried.

@@ -25,8 +25,7 @@ Rows = Iterator[tuple[float, ...]]  # (x, y) or (x, y, z)
 def figure_csv(*axes: "Axes") -> str:
     """All numbers that some panels draw, as CSV with the columns `HEAD`.
 
-    Args:
-        axes: the panels, in order.
+    The axes are the panels, in order.
 
     Returns:
         A line for each point. "kind" is "line", "point", "area" (the corners of a filled band,

@@ -87,11 +87,8 @@ def frozen_states(
 ) -> tuple[States, str]:
     """What the `trained` uppermost layers read of some examples, and the SHA-256 of their tokens.
 
-    Args:
-        encoder: the network.
-        rows: one or two sentences each, and the label.
-        trained: how many layers are trained.
-        max_len: tokens of an example; of longer ones, the longest sentence loses its end.
+    `rows` are one or two sentences each, and the label. Of more than `max_len` tokens the
+    longest sentence loses its end.
     """
     sentences = [list(parts) for parts in zip(*(parts for parts, _ in rows), strict=True)]
     encoded = encoder.tokenizer(*sentences, truncation=True, max_length=max_len)

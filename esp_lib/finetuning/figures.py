@@ -39,11 +39,8 @@ def training(runs: Mapping[str, RunRecord], title: str, *, order: int = 0) -> "A
 def sizes(runs: Mapping[str, Episodes], title: str, *, steps: bool) -> "Axes":
     """Validation loss for training sets of several sizes: mean and error over data orders.
 
-    Args:
-        runs: of each size, its episodes.
-        title: above the axes.
-        steps: against updates, which compares at equal cost; else against epochs, as far as the
-            largest set went.
+    `runs` are each size's episodes. Against updates (`steps`), which compares at equal cost;
+    else against epochs, as far as the largest set went.
     """
     ax = figures.panel(
         title, xlabel="updates" if steps else "epoch", ylabel="validation loss in nats"

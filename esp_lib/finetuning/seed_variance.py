@@ -64,11 +64,8 @@ def episodes_of(records: Sequence[RunRecord]) -> Episodes:
 def best_seen(scores: Array, per_epoch: int, evaluations: int) -> Array:
     """The best score of each episode if it is evaluated so many times an epoch.
 
-    Args:
-        scores: (..., P), evaluated `per_epoch` times an epoch.
-        per_epoch: evaluations an epoch in `scores`.
-        evaluations: of them, how many are made: a divisor of `per_epoch`; 0 is only one, at the
-            end of training.
+    `scores` (..., P) were evaluated `per_epoch` times an epoch; `evaluations` of them, a
+    divisor, are made, or with 0 only one, at the end of training.
 
     Returns:
         (...).

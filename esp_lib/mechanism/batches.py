@@ -70,13 +70,9 @@ def update_similarity(
     direction(beta2) = -m / (sqrt(beta2 v_before + (1 - beta2) g^2) + eps); its cosine similarity
     with the gradient is positive where the step raises the batch's loss.
 
-    Args:
-        gradient: (dim,) gradient of the batch's loss.
-        m: (dim,) first moment, on any scale.
-        v_before: (dim,) second moment before the step.
-        g_squared: (dim,) square of the step's gradient.
-        beta2: (n,) values of beta2, 0 to 1.
-        eps: positive where both v_before and g^2 may vanish.
+    `gradient` (dim,) is that of the batch's loss; `m` (dim,) the first moment, on any scale;
+    `v_before` (dim,) the second moment before the step, `g_squared` (dim,) the square of the
+    step's gradient. `beta2` (n,) goes from 0 to 1; `eps` is positive where both may vanish.
 
     Returns:
         directions (n, dim) and cosines (n,).

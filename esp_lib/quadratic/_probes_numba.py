@@ -149,13 +149,9 @@ def run_probes(
 ) -> list[Tape]:
     """Run the settings of a group with probes.
 
-    Args:
-        group: one problem, several settings.
-        order: int32 (epochs, num_functions), their order.
-        start: (dim,) the starting point.
-        batch_size: functions a step.
-        slots: where each step writes.
-        watched: int32 (recorded epochs, watched batches, batch_size) of function indices.
+    The group is one problem in several settings; `order` is int32 (epochs, num_functions),
+    `start` (dim,). `slots` say where each step writes, `watched` has int32 (recorded epochs,
+    watched batches, batch_size) function indices.
 
     Returns:
         A tape for each setting.

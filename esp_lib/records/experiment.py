@@ -70,10 +70,8 @@ class Experiment:
     ) -> dict[str, list[RunRecord]]:
         """The records that there are, by name, also of runs that were stopped.
 
-        Args:
-            profile: "quick", "cpu" or "paper".
-            names: of the runs, by default all of the profile.
-            folder: of the records, by default `results_folder()`.
+        Of some names, by default all of the profile's; the folder is `results_folder()` by
+        default.
 
         Returns:
             name -> its records, one a seed; a name without a record is left out.

@@ -84,9 +84,7 @@ def make_label(name: str, seed: int) -> str:
 def made_by(device: str, seconds: float) -> dict[str, Any]:
     """What made a run, for `RunRecord.made`: date, duration, device, versions and commit.
 
-    Args:
-        device: "cpu", or a GPU as PyTorch names it, e.g. "cuda:0".
-        seconds: how long the run took.
+    The device is "cpu", or a GPU as PyTorch names it, e.g. "cuda:0".
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -26,14 +26,8 @@ def by_decay(
 ) -> "Axes":
     """Loss against epochs, a band for each decay of the second moment, with the paper's values.
 
-    Args:
-        study: what was trained.
-        curve: loss (seeds, decays, steps).
-        decays: label -> the decay, beta2 or RMSProp's beta.
-        title: above the axes.
-        colors: one a decay; by default those of beta2.
-        log: logarithmic loss axis.
-        setting: fields of `published.PublishedRun`, to find what the paper printed.
+    `curve` is loss (seeds, decays, steps), `decays` are label -> the decay, beta2 or RMSProp's
+    beta; `setting` has fields of `published.PublishedRun`, to find what the paper printed.
     """
     per_point = study.plot_every * curve.steps_per_epoch * study.batch_size // FUNCTIONS
     return figures.loss_curves(

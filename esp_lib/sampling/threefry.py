@@ -30,11 +30,7 @@ Words = NDArray[np.uint32]
 def threefry2x32(seed: int, stream: int, counter0: Words, counter1: Words) -> tuple[Words, Words]:
     """Two random words for each counter, `Threefry2x32-20((seed, stream), (counter0, counter1))`.
 
-    Args:
-        seed: first key word, 0 to 2**32 - 1.
-        stream: second key word, 0 to 2**32 - 1.
-        counter0: unsigned 32-bit integers; broadcast against `counter1`.
-        counter1: likewise.
+    The key words are from 0 to 2**32 - 1, the counters unsigned 32-bit integers that broadcast.
 
     Returns:
         Two uint32 arrays of the broadcast shape.

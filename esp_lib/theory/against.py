@@ -76,14 +76,8 @@ def compare(
 ) -> list[Compared]:
     """Hold a prediction against runs, for each eps and each beta2.
 
-    Args:
-        study: which part of the runs has settled.
-        simulated: loss (seeds, betas, floors, steps).
-        predicted: loss (betas, floors, steps).
-        order: of the functions.
-        batch_size: of the runs.
-        betas: values of beta2.
-        floors: values of eps.
+    `simulated` is loss (seeds, betas, floors, steps), `predicted` (betas, floors, steps), for
+    values `betas` of beta2 and `floors` of eps.
     """
     levels, teeth = (mean_error(part(simulated)) for part in (study.level, study.amplitude))
     own_levels, own_teeth = study.level(predicted), study.amplitude(predicted)

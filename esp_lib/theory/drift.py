@@ -129,13 +129,8 @@ def drift_profile(
         E a u_q^2 = E a ( E u^2 - 2 E|u| E_q G + E_q G^2 ),
         E u^2 = E G^3 / (3 E G),  E|u| = E G^2 / (2 E G).
 
-    Args:
-        lr: learning rate, above zero: what never moves never settles.
-        beta1: decay of the first moment.
-        beta2: decay of the second moment.
-        eps: added to the root of the second moment.
-        batch_size: functions a step; the gradient of one of them is divided by it.
-        steps_per_epoch: T.
+    The learning rate is above zero: what never moves never settles. The gradient of one
+    function is divided by `batch_size`; T is `steps_per_epoch`.
 
     Returns:
         (T,) float64.

@@ -112,34 +112,6 @@ def test_validation_is_drawn_where_it_was_recorded(open_page, url, made):
     assert faint.first.get_attribute("d").count("L") + 1 == (made.runs[0].steps > 252).sum()
 
 
-def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, url):
-    page = open_page(url)
-    chart = explorer(page, NAME).locator(".esp-chart")
-    box = chart.bounding_box()
-    axis = lambda: chart.locator(".esp-axes").inner_html()  # noqa: E731
-    still = axis()
-    handle = field(page, "every", NAME).locator(".noUi-handle").bounding_box()
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    for step in range(1, 12):
-        page.mouse.move(x + 20 * step, y)
-        page.wait_for_timeout(30)
-    wait_for(page, NAME, "s.settings.every > 100")
-    assert axis() == still
-    page.mouse.up()
-    page.wait_for_timeout(200)
-    assert axis() != still
-    assert chart.bounding_box() == box
-    for key in ("run1", "run3"):  # rows are unseen, and what is below stays where it is
-        field(page, key, NAME).locator("input").uncheck()
-        wait_for(page, NAME, f"!s.settings.{key}")
-    rows = explorer(page, NAME).locator(".esp-readout tbody tr")
-    assert [row.is_visible() for row in rows.all()] == [True, False, False]
-    assert "run b" in rows.first.text_content()
-    assert chart.bounding_box() == box
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
     page = open_page(url, theme=theme, reduced_motion="reduce")
