@@ -12,14 +12,12 @@ import shutil
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
+from benchmarks._page import made, table, write
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.report import as_json
 from esp_lib.diagnosis.trial.synthetic import RIGHT, draw
@@ -123,28 +121,23 @@ def main(each: int = EACH, count: int = MANGLED) -> None:
     }
     head = ("logs", "how many", "diagnosed alike", "refused by both", "different",
             "longest, Python", "longest, page")  # fmt: skip
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head))]
+    rows = []
     with tempfile.TemporaryDirectory() as name:
         for title, jobs in sets.items():
             found = compare(node, jobs, Path(name))
             python, page = found.pop("longest")
-            cells = [title, *map(str, found.values()), f"{python:.2f} s", f"{page:.2f} s"]
-            lines.append("| " + " | ".join(cells) + " |")
+            rows.append([title, *map(str, found.values()), f"{python:.2f} s", f"{page:.2f} s"])
         seconds = million(node, Path(name))
-    lines += [
-        "", f"A CSV file of 1,000,000 rows: read and diagnosed by the page's worker in "
+    lines = [
+        *table(head, rows),
+        f"A CSV file of 1,000,000 rows: read and diagnosed by the page's worker in "
         f"{seconds:.1f} s, epoch length searched. Times are of one core.", "",
-        f"{device_name('cpu')}, {datetime.now(UTC):%Y-%m-%d}, {commit()}, "
-        + ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
+        made(),
     ]  # fmt: skip
-    text = "\n".join(lines) + "\n"
-    print(text)
     if (each, count) == (EACH, MANGLED):
-        Path(__file__).with_suffix(".md").write_text(
-            "# The page against Python\n\nRepeat with `python -m benchmarks.diagnosis_page`.\n\n"
-            + text,
-            encoding="utf8",
-        )
+        write(__file__, "The page against Python", lines)
+    else:
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":

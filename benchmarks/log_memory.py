@@ -13,15 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from esp_lib._device import device_name
-from esp_lib._environment import commit
+from benchmarks._page import made, table, write
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.trial.synthetic_files import event_record, message, varint
 from esp_lib.logs.json_logs import MAX_VALUES
 from esp_lib.logs.read import MAX_BINARY, MAX_TEXT, LogError, read_log
-from esp_lib.records.record import made_by
 
 MOST = 1_024  # MiB, the goal for whatever is accepted
 FULL = MAX_TEXT - 1_000  # bytes
@@ -90,7 +87,6 @@ def measure(path: str) -> None:
 
 
 def main() -> None:
-    began = time.perf_counter()
     rows, largest = [], 0.0
     for name, make in INPUTS.items():
         with tempfile.NamedTemporaryFile() as file:
@@ -101,19 +97,17 @@ def main() -> None:
         what, seconds, most = json.loads(done.stdout)
         if not what.startswith("refused"):
             largest = max(largest, most)
-        rows.append(f"| {name} | {size / 2**20:.0f} | {what} | {seconds:.1f} | {most:.0f} |")
-        print(rows[-1], flush=True)
-    made = made_by("cpu", time.perf_counter() - began)
+        rows.append([name, f"{size / 2**20:.0f}", what, f"{seconds:.1f}", f"{most:.0f}"])
+        print(*rows[-1], flush=True)
+    head = ["input", "MiB", "what comes of it", "seconds of one core", "MiB of memory at most"]
     lines = [
-        "# Memory of the largest logs", "", "Repeat with `python -m benchmarks.log_memory`.", "",
-        "| input | MiB | what comes of it | seconds of one core | MiB of memory at most |",
-        "|---|---|---|---|---|", *rows, "",
+        *table(head, rows),
         "Read and diagnosed, each by a process of its own. Linux counts what its parent held when "
         "it began, so that small numbers are bounds from above. The largest that is accepted takes "
         f"{largest:.0f} MiB (goal: {MOST:,}).", "",
-        f"{device_name('cpu')}, {made['date'][:10]}, {commit()}.",
+        made(),
     ]  # fmt: skip
-    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(__file__, "Memory of the largest logs", lines)
 
 
 if __name__ == "__main__":
