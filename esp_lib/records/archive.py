@@ -2,8 +2,7 @@
 
 Members are packed by deflate and dated 1980. An archive's comment is the SHA-256 of all that stands
 before its directory's end, which is checked field by field (PKWARE's APPNOTE.TXT 6.3.10, section
-4.3.16). Archives of esp_lib 0.1 have no comment; there, damage that changes nothing of what is
-unpacked is not noticed.
+4.3.16).
 """
 
 import hashlib
@@ -24,7 +23,11 @@ def pack(members: Mapping[str, bytes]) -> bytes:
             info.create_system, info.external_attr = 3, 0o644 << 16  # as on Unix, wherever made
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, data)
-    content = file.getvalue()
+    return signed(file.getvalue())
+
+
+def signed(content: bytes) -> bytes:
+    """An archive that has no comment yet, with the sum that `unpack` asks for."""
     comment = _signature(content[: -END.size])
     return content[:-2] + len(comment).to_bytes(2, "little") + comment
 
@@ -46,9 +49,7 @@ def unpack(content: bytes, check_sizes: Callable[[Mapping[str, int]], None]) -> 
         sizes = {info.filename: info.file_size for info in infos}
         count, end = len(infos), len(content) - END.size - len(comment)
         expected = END.pack(b"PK\5\6", 0, 0, count, count, end - start, start, len(comment))
-        if content[end:] != expected + comment or (
-            comment and comment != _signature(content[:end])
-        ):
+        if content[end:] != expected + comment or comment != _signature(content[:end]):
             raise ValueError("the file has other bytes than an archive of its members")
         if len(sizes) != count:
             raise ValueError("two members have one name")
