@@ -5,7 +5,7 @@ import pytest
 
 from esp_lib import measure
 from esp_lib import small_network as small
-from tests.node import ask
+from tests.node import ask, evaluate, module
 
 TEXT = small.text_numbers()
 
@@ -51,6 +51,37 @@ def test_the_cliff_is_in_the_log_and_not_in_the_network():
     assert abs(seen.drop) < 0.15 * logged.drop
     fresh = measure(small.train(small.SmallConfig(fresh=True)).training, skip_epochs=4)
     assert fresh.p_value > 0.01
+
+
+def test_beta2_pulls_both_ways():
+    """Chapter 1: at one learning rate the larger beta2 learns more, and has the larger tooth."""
+    usual, forgetful, slow = (
+        small.train(small.SmallConfig(seed=5, **changes), TEXT).training
+        for changes in ({}, {"beta2": 0.8}, {"lr": 2.5e-3})
+    )
+    drop = {run: measure(run, skip_epochs=4).drop for run in (usual, forgetful, slow)}
+    assert drop[usual] > drop[forgetful] > drop[slow]
+    last = [run.by_epoch()[-1].mean() for run in (usual, slow, forgetful)]
+    assert last == sorted(last)
+
+
+@pytest.mark.parametrize(("word", "fixed", "said"), [
+    ("sawtooth", 0.003, "drops by 0.46 at each boundary and rises by 0.24 in between. The fixed "
+     "part moves by less than a tenth of that there: the cliff is in the log, not in the network."),
+    ("sawtooth", -0.06, "The fixed part rises by 0.06 there: the cliff is in the log"),
+    ("sawtooth", 0.12, "The fixed part drops by 0.12 there, too."),
+    ("staircase", 0.12, "does not climb in between: a staircase. The fixed part drops by 0.12"),
+    ("none", 0.001, "No tooth in the log"),
+    ("diverges", 0.001, "The run diverges"),
+])  # fmt: skip
+def test_the_page_says_that_the_cliff_is_in_the_log_only_where_it_is(
+    node, tmp_path, word, fixed, said
+):
+    path = module(tmp_path, "widgets/network/network.js")
+    found = {"word": word, "tooth": {"drop": 0.46, "rise": 0.24}, "fixed": {"drop": fixed}}
+    text = evaluate(node, path, "m.sentenceOf(...args)", found, {"fresh": False})
+    assert said in text
+    assert ("in the log, not in" in text) == (word == "sawtooth" and fixed < 0.1 * 0.46)
 
 
 def test_settings_are_checked():

@@ -172,4 +172,4 @@ def interval(values: ArrayLike) -> tuple[float, float]:
 def plus_minus(values: ArrayLike) -> str:
     """Mean over seeds and half of its 95 % confidence interval, as text; zero has no sign."""
     text = rounded(*interval(values))
-    return text if any(digit in text.split(" ")[0] for digit in "123456789") else text.lstrip("−")
+    return text if any(digit in text.split()[0] for digit in "123456789") else text.lstrip("−")

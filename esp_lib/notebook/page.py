@@ -93,17 +93,19 @@ def folded_page(title: str, body: str, is_open: bool = False) -> Page:
 
 
 def rounded(value: float, error: float) -> str:
-    """`value` ± `error`, both to the error's first digit, or its first two if it starts with 1.
+    r"""`value` ± `error`, both to the error's first digit, or its first two if it starts with 1.
+
+    The spaces do not break: a number and its error stay on one line.
 
     >>> rounded(1.2345, 0.0456), rounded(24983.0, 347.0)
-    ('1.23 ± 0.05', '25000 ± 300')
+    ('1.23\xa0±\xa00.05', '25000\xa0±\xa0300')
     """
     if not 0 < error < float("inf"):
         return f"{value:.4g}".replace("-", "−")
     digits, exponent = f"{error:.1e}".split("e")
     decimals = (1 if digits.startswith("1") else 0) - int(exponent)
     value, error, shown = round(value, decimals), round(error, decimals), max(0, decimals)
-    return f"{value:.{shown}f} ± {error:.{shown}f}".replace("-", "−")
+    return f"{value:.{shown}f}\u00a0±\u00a0{error:.{shown}f}".replace("-", "−")
 
 
 def rounded_mean(values: ArrayLike, unit: float = 1.0) -> str:
@@ -116,7 +118,7 @@ def rounded_mean(values: ArrayLike, unit: float = 1.0) -> str:
 
 def like(value: float, error: float) -> str:
     """A value with as many digits as one with this standard error has."""
-    return rounded(value, error).split(" ± ")[0]
+    return rounded(value, error).split("\u00a0±")[0]
 
 
 def percent(value: float) -> str:

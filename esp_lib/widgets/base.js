@@ -54,7 +54,8 @@ function watchHold(el, onRelease) {
  * @param {(drawing: HTMLElement, refresh: () => void) => {compute, draw, settle}} create
  *   `refresh` draws the last result again, which has grown since;
  *   compute(settings, pinned) -> result, a promise of one, or of null when overtaken;
- *   draw(result, {settings, pinned, hold}) -> {sentence, caption, state, loss};
+ *   draw(result, {settings, pinned, hold}) -> {sentence, waiting, caption, state, loss}; `waiting`
+ *   is said where there is no sentence yet;
  *   settle(settings), if there is one, takes longer and comes after the drawing: a promise of
  *   {sentence, state}, or of null when overtaken; then `draw` gives no sentence
  */
@@ -81,11 +82,12 @@ export function mountExplorer({ model, el }, create) {
     timers[name] = setTimeout(work, ms);
   }
 
-  /** The sentence of the drawing, or, until it is known, the last one, marked as out of date. */
-  function say(sentence) {
+  /** The sentence of the drawing, or, until it is known, what it waits for. */
+  function say(sentence, waiting = "Measuring …") {
     parts.say.setAttribute("aria-busy", String(hold.on || sentence === undefined));
     parts.say.classList.toggle("esp-late", sentence === undefined);
-    if (sentence !== undefined) parts.say.textContent = sentence;
+    const text = sentence ?? waiting;
+    if (parts.say.textContent !== text) parts.say.textContent = text;
   }
 
   function tell({ settings }, state, loss) {
@@ -107,11 +109,11 @@ export function mountExplorer({ model, el }, create) {
   }
 
   function show(result, view) {
-    const { sentence, caption = "", state, loss } = draw(result, { ...view, hold: hold.on });
+    const { sentence, waiting, caption = "", state, loss } = draw(result, { ...view, hold: hold.on });
     const isNew = last?.settings !== view.settings;
     last = { result, ...view };
     if (parts.caption.textContent !== caption) parts.caption.textContent = caption;
-    if (!settle) say(sentence);
+    if (!settle) say(sentence, waiting);
     else if (isNew) {
       say(undefined);
       later("settle", PAUSE, () => settled(view, state, loss));

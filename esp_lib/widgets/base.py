@@ -217,7 +217,7 @@ def _slider(field: Number, value: float) -> widgets.Widget:
         return widgets.FloatLogSlider(
             value=value, min=low, max=high, step=field.step, readout=False
         )
-    high = field.high - field.step / 10 if field.highOpen else field.high
+    high = field.high - field.step if field.highOpen else field.high
     return widgets.FloatSlider(value=value, min=field.low, max=high, step=field.step, readout=False)
 
 

@@ -39,15 +39,19 @@ const ORDER = {
   replacement: "drawn with replacement",
 };
 
-const captionOf = (settings, pinned) =>
-  `Ten thousand parabolas, minimized with ${settings.optimizer} (${nameOf(settings)}) in batches of ` +
-  `${settings.batch_size}, ${ORDER[settings.order]}${pinned ? `; fainter: ${nameOf(pinned, settings)}` : ""}. ` +
-  `Lines are epoch boundaries. Below, the last ${CLOSE} epochs, enlarged.`;
+const captionOf = (settings, pinned, same) => {
+  const other = same ? "; the pinned curve is the same" : pinned ? `; fainter: ${nameOf(pinned, settings)}` : "";
+  return (
+    `Ten thousand parabolas, minimized with ${settings.optimizer} (${nameOf(settings)}) in batches of ` +
+    `${settings.batch_size}, ${ORDER[settings.order]}${other}. ` +
+    `Lines are epoch boundaries. Below, the last ${CLOSE} epochs, enlarged.`
+  );
+};
 
 /** An axis with room for words above and below the curve. */
 function roomier({ y: [low, high], log }) {
-  const room = log ? 0 : 0.15 * (high - low);
-  return { y: [low - room, high + 1.3 * room], log };
+  const room = log ? 0 : 0.25 * (high - low);
+  return { y: [low - room, high + room], log };
 }
 
 function create(drawing) {
@@ -88,7 +92,8 @@ function create(drawing) {
     if (!results) return null;
     const found = settled(results[0].loss, FUNCTIONS / settings.batch_size);
     const { drop = null, rise = null, amplitude = null, shape = "none" } = found.tooth ?? {};
-    return { sentence: describe(found), state: { pattern: found.pattern, drop, rise, amplitude, shape } };
+    const from = ON - Math.floor(ON / 3) + 1;
+    return { sentence: describe(found, [from, ON]), state: { pattern: found.pattern, drop, rise, amplitude, shape } };
   }
 
   function draw([live, reference], { settings, pinned, hold }) {
@@ -119,14 +124,21 @@ function create(drawing) {
     const last = live.loss.subarray(live.loss.length - perEpoch);
     const final = last.reduce((sum, value) => sum + value, 0) / perEpoch;
     const state = { final_loss: Number.isFinite(final) ? final : null };
-    return { caption: captionOf(settings, pinned), state, loss: live.loss };
+    const same = pinned && JSON.stringify(runOf(settings)) === JSON.stringify(runOf(pinned));
+    return { caption: captionOf(settings, pinned, same), state, loss: live.loss };
   }
 
   function drawEnd({ x, y, color }, loss, perEpoch, hold) {
     const from = x.findIndex((at) => at > EPOCHS - CLOSE);
     const curve = { x: x.subarray(from), y: y.subarray(from), color };
-    if (!hold || !closeAxis) closeAxis = roomier(tightAxis([curve]));
-    const notes = closeAxis.log ? [] : fourWords(loss, perEpoch, closeAxis.y);
+    const within = (value) => value >= closeAxis.y[0] && value <= closeAxis.y[1];
+    if (!hold || !closeAxis || !curve.y.every(within)) closeAxis = roomier(tightAxis([curve]));
+    const seen = curve.y.some(within);
+    if (!seen) closeAxis = axis;
+    const middle = [EPOCHS - CLOSE / 2, Math.sqrt(closeAxis.y[0] * closeAxis.y[1])];
+    const away = { line: [middle, middle], text: "the run diverges, out of sight", at: middle };
+    const words = closeAxis.log ? [] : fourWords(loss, perEpoch, closeAxis.y);
+    const notes = seen ? words : [away];
     const boundaries = Array.from({ length: CLOSE - 1 }, (_, k) => EPOCHS - CLOSE + 1 + k);
     end.draw([curve], { x: [EPOCHS - CLOSE, EPOCHS], ...closeAxis, boundaries, notes });
   }

@@ -127,7 +127,7 @@ def test_a_rule_climbs_if_its_interval_is_above_zero():
 def test_names_and_numbers_are_written():
     assert label_of(("Adam", True)) == "Adam at 0.8"
     assert label_of(("Adam", False)) == "Adam"
-    assert plus_minus([1.0, 2.0, 3.0]) == "2 ± 2"
+    assert plus_minus([1.0, 2.0, 3.0]) == "2\u00a0±\u00a02"
     assert plus_minus([-1e-3, 0.0, 1e-3 - 1e-9]).startswith("0")
     assert color_of(Adam(beta2=0.8)) == figures.beta2_color(0.8)
     assert color_of(Lion()) == color_of(SGD()) == figures.INK

@@ -197,6 +197,8 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, s
     wait_for(page, "sawtooth", "s.settings.beta2 < 0.7")
     assert axis() == still
     assert chart.bounding_box() == box
+    end = explorer(page).locator(".esp-chart").last
+    assert "out of sight" in end.text_content()  # and not an empty frame
     page.mouse.up()
     page.wait_for_timeout(200)
     assert axis() != still  # the run diverges: the axis follows when the slider is let go
@@ -327,9 +329,37 @@ def test_result_is_said_in_a_sentence(open_page, site):
     page = open_page(f"{site}/{LANDING}.html")
     say = explorer(page).get_by_role("status")
     assert say.get_attribute("aria-live") == "polite"
-    playwright_api.expect(say).to_contain_text("Sawtooth: once the loss has settled, it drops by")
+    settled = "Sawtooth: once the loss has settled (epochs 41 to 60), it drops by"
+    playwright_api.expect(say).to_contain_text(settled)
+    say.evaluate(
+        """node => {
+          globalThis.said = [];
+          new MutationObserver(() => said.push(node.textContent)).observe(node, {childList: true});
+        }"""
+    )
     field(page, "order").locator("select").select_option(label="fixed")
     playwright_api.expect(say).to_contain_text("No tooth")
+    assert page.evaluate("said[0]") == "Measuring …"  # not what was true of the curve before
+
+
+def test_a_network_says_that_it_is_training_and_that_it_was_stopped(open_page, site):
+    page = open_page(f"{site}/{PLAY}.html")
+    root = explorer(page, "network")
+    root.locator(".esp-drawing").scroll_into_view_if_needed()
+    say = root.get_by_role("status")
+    playwright_api.expect(say).to_have_text(re.compile(r"Training: epoch \d+ of 10\."))
+    root.get_by_role("button", name="Stop").click()
+    playwright_api.expect(say).to_have_text(re.compile(r"Stopped in epoch \d+ of 10\. Press Start"))
+
+
+def test_fingers_find_the_controls(open_page, site):
+    page = open_page(f"{site}/{PLAY}.html", width=390)
+    for name in ("sawtooth", "network"):
+        unfold(page, name)
+        for part in explorer(page, name).locator("input, select, button, .noUi-handle").all():
+            if part.is_visible():
+                box = part.bounding_box()
+                assert min(box["width"], box["height"]) >= 24, part.get_attribute("class")
 
 
 @pytest.mark.parametrize(
@@ -339,6 +369,16 @@ def test_motion_is_reduced_on_request(open_page, site, motion, animation):
     page = open_page(f"{site}/{LANDING}.html", reduced_motion=motion)
     curves = explorer(page).locator(".esp-curves").first
     assert curves.evaluate("node => getComputedStyle(node).animationName") == animation
+
+
+def test_the_slider_ends_at_the_papers_value_and_more_can_be_typed(open_page, site):
+    page = open_page(f"{site}/{LANDING}.html")
+    field(page, "beta2").locator(".noUi-handle").press("End")
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.999")
+    type_in(page, "beta2", "0.9999")
+    wait_for(page, "sawtooth", "s.settings.beta2 === 0.9999")
+    page.wait_for_timeout(400)
+    assert state(page)["settings"]["beta2"] == 0.9999
 
 
 def test_static_figure_stays_where_the_scripts_cannot_be_loaded(browser, site):

@@ -6,6 +6,7 @@ const ROOM = 0.1; // of a log axis's span, above and below the curves
 const BESIDE = 0.3; // of the width, for names at the right of the curves
 const LINE = 16; // from one name to the next
 const THIN = 2; // points a pixel from which a line is thin
+const TOP = 1e6; // of a log axis, beyond which a run that blows up is out of sight
 const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
@@ -70,8 +71,9 @@ export function axisFor(curves) {
   const high = Math.max(...values);
   if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
   if (high > 40 && low > 0) {
-    const room = (high / low) ** ROOM; // for labels, above and below
-    return { y: [low / room, Math.min(high * room, 1e300)], log: true };
+    const [from, to] = [Math.min(low, TOP / 100), Math.min(high, TOP)];
+    const room = (to / from) ** ROOM; // for labels, above and below
+    return { y: [from / room, to * room], log: true };
   }
   return { y: [0, high * 1.04], log: false };
 }
@@ -167,29 +169,37 @@ export function createChart(box, { title, xLabel, yLabel }) {
     frame.append(element("text", { x: 4, y: 11 }, yName));
   }
 
-  /** Names of the curves at their right ends: the highest above its curve, the others below. */
+  /** Names of the curves at their right ends: the highest above all that is there, the others below. */
   function drawLabels(curves, width, height, toY) {
     const bottom = height - MARGIN.bottom - 6;
-    const wanted = curves
-      .filter((curve) => curve.label)
-      .map((curve) => {
-        const tail = curve.y.filter(Number.isFinite).slice(-Math.ceil(curve.y.length / 6));
-        const heights = tail.length ? Array.from(tail, toY) : [MARGIN.top];
-        return { curve, top: Math.min(...heights), low: Math.max(...heights) };
-      })
-      .sort((p, q) => p.top - q.top);
-    let above = MARGIN.top - 4;
+    const space = width - MARGIN.left - MARGIN.right - 8;
+    const named = curves.filter((curve) => curve.label);
     labels.replaceChildren(
-      ...wanted.map(({ curve, top, low }, k) => {
-        const at = Math.min(bottom, Math.max(above + 16, k === 0 ? top - 9 : low + 19));
-        above = at;
-        const place = { x: width - MARGIN.right - 4, y: at, class: "esp-name" };
-        const node = element("text", place, curve.label);
+      ...named.map((curve) => {
+        const node = element("text", { x: width - MARGIN.right - 4, class: "esp-name" }, curve.label);
         node.style.fill = curve.color;
         return node;
       }),
     );
-    shorten(wanted, width - MARGIN.left - MARGIN.right - 8);
+    const nodes = [...labels.children];
+    shorten(named, nodes, space);
+    const share = Math.min(1, (Math.max(...nodes.map((node) => node.getComputedTextLength())) + 12) / space);
+    const wanted = named
+      .map((curve, k) => {
+        const tail = curve.y.filter(Number.isFinite).slice(-Math.ceil(share * curve.y.length));
+        const heights = tail.length ? Array.from(tail, toY) : [MARGIN.top];
+        return { node: nodes[k], top: Math.min(...heights), low: Math.max(...heights) };
+      })
+      .sort((p, q) => p.top - q.top);
+    const lowest = Math.max(...wanted.map(({ low }) => low)); // names do not lie on other curves
+    let before = MARGIN.top - 4;
+    for (const [k, { node, top, low }] of wanted.entries()) {
+      const below = (k < wanted.length - 1 ? low : lowest) + 19;
+      let at = Math.max(before + LINE, k === 0 ? top - 9 : below);
+      if (at > bottom) at = k > 0 && top - 9 - LINE < wanted[k - 1].low ? before - LINE : top - 9;
+      node.setAttribute("y", at);
+      before = at;
+    }
   }
 
   /** Room for names at the right of the plot; short ones (and `data-short`) where others are too long. */
@@ -227,14 +237,13 @@ export function createChart(box, { title, xLabel, yLabel }) {
   }
 
   /** Where a name is wider than the plot, curves have their short names, and a key below says all. */
-  function shorten(wanted, space) {
-    const nodes = [...labels.children];
+  function shorten(named, nodes, space) {
     if (!nodes.some((node) => node.getComputedTextLength() > space)) {
       key.remove();
       return;
     }
     key.replaceChildren(
-      ...wanted.map(({ curve }, k) => {
+      ...named.map((curve, k) => {
         nodes[k].textContent = curve.short ?? curve.label;
         const line = document.createElement("span");
         line.textContent = curve.short ? `${curve.short}: ${curve.label.replace(/^\w+: /, "")}` : curve.label;

@@ -3,10 +3,10 @@
 // Python links (jslink) each control to a trait of the plot: `NAME_text` to a text box,
 // `NAME_slider` to a slider, `NAME_index` to a dropdown, `NAME_on` to a check box. Here these traits
 // are read into `settings`, and settings are written back to them. A slider may snap a typed value
-// to its next step; such an echo, less than a step away, is not taken for a change.
+// to its next step or to its end; such an echo is not taken for a change.
 
 import { button } from "./host.js";
-import { inSteps, read, rounded, write } from "./settings.js";
+import { inSteps, read, rounded, sliderEnd, write } from "./settings.js";
 
 const NEAR = 0.51; // steps
 
@@ -48,7 +48,7 @@ function dress(field, box, settings) {
   handle.setAttribute("aria-valuetext", write(field, settings[field.name]));
   if (track.querySelector(".esp-mark")) return;
   const low = inSteps(field, field.low);
-  const span = inSteps(field, field.high) - low;
+  const span = inSteps(field, sliderEnd(field)) - low;
   for (const value of field.marks ?? []) {
     const mark = document.createElement("span");
     mark.className = "esp-mark";
@@ -95,7 +95,7 @@ export function bindControls(model, el, onChange) {
     }
     if (withSlider(field)) {
       const at = inSteps(field, model.get(`${field.name}_slider`));
-      if (!(Math.abs(at - inSteps(field, value)) < NEAR)) model.set(`${field.name}_slider`, value);
+      if (!(Math.abs(at - inSteps(field, Math.min(value, sliderEnd(field)))) < NEAR)) model.set(`${field.name}_slider`, value);
     }
     showMessage(el, field.name, "");
   }
@@ -140,7 +140,7 @@ export function bindControls(model, el, onChange) {
 
   function onSlider(field) {
     const value = rounded(model.get(`${field.name}_slider`));
-    const now = model.get("settings")[field.name];
+    const now = Math.min(model.get("settings")[field.name], sliderEnd(field));
     if (Math.abs(inSteps(field, value) - inSteps(field, now)) < NEAR) return;
     change(field, value);
   }

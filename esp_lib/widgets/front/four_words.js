@@ -47,6 +47,6 @@ export function fourWords(loss, perEpoch, [low, high]) {
     { line: [[x - 0.94, before.start], [x - 0.94, before.end]], arrows: true, text: "rise", at: [x - 0.94, middle(before.start, before.end)], dx: 7, dy: -6, anchor: "start" },
     { line: [[x, before.end], [x, after.start]], arrows: true, text: "drop", at: [x, middle(before.end, after.start)], dx: 8, dy: -8, anchor: "start" },
     { line: [[x + 0.9, first], [x + 0.1, first]], text: "", at: [x, top] },
-    { line: [[x + 0.9, first], [x + 0.9, last]], arrows: true, text: "amplitude", at: [x + 0.9, middle(first, last)], dx: -7, dy: 24, anchor: "end" },
+    { line: [[x + 0.9, first], [x + 0.9, last]], arrows: true, text: "amplitude", at: [x + 0.9, first], dy: 17, anchor: "end" },
   ];
 }

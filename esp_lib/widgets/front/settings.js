@@ -67,6 +67,9 @@ export function write(field, value) {
   return field.kind === "number" ? numberText(value) : String(value);
 }
 
+/** Where a slider ends: at a step, 0.999 rather than 1; what lies beyond is typed. */
+export const sliderEnd = ({ high, highOpen, step }) => (highOpen ? high - step : high);
+
 /** Where a value lies on its slider, in the slider's steps. */
 export function inSteps(field, value) {
   return (field.log ? Math.log10(value) : value) / field.step;

@@ -7,17 +7,22 @@ export function short(value) {
   return Number(value.toPrecision(size >= 1 ? 3 : 2)).toString();
 }
 
-const CLIMB = { linear: "evenly", concave: "fast, then slower", convex: "slowly, then faster" };
+const CLIMB = {
+  linear: "in a nearly straight line",
+  concave: "fast at first, then slower",
+  convex: "slowly at first, then faster",
+};
 
-/** What a settled run does, from the answer of `settled` in sawtooth/pattern.js. */
-export function describe({ pattern, tooth }) {
+/** What a run does in its settled epochs, `from` to `to`; the answer of `settled` in sawtooth/pattern.js. */
+export function describe({ pattern, tooth }, [from, to]) {
+  const when = `once the loss has settled (epochs ${from} to ${to})`;
   if (pattern === "diverges") {
     return "The run diverges: its loss ends above twice that of the first epoch, or not finite.";
   }
   if (pattern === "none") {
-    return "No tooth: once the loss has settled, no drop at the epoch boundaries stands out from the noise.";
+    return `No tooth: ${when}, no drop at the epoch boundaries stands out from the noise.`;
   }
-  const drop = `once the loss has settled, it drops by ${short(tooth.drop)} at each epoch boundary`;
+  const drop = `${when}, it drops by ${short(tooth.drop)} at each epoch boundary`;
   if (pattern === "staircase") return `Staircase: ${drop} and does not climb in between.`;
   return `Sawtooth: ${drop} and rises by ${short(tooth.rise)} in between, ${CLIMB[tooth.shape]}.`;
 }

@@ -14,6 +14,7 @@ const PER_EPOCH = EXAMPLES / BATCH;
 const SKIP = 4; // epochs at the start, where the loss falls fast
 const DRAWN = 5; // steps in a drawn point
 const HIGH = 7; // nats, of the axis
+const SMALL = 0.1; // of the logged drop: by less than that the fixed part does not follow
 const NAMES = ["held out", "logged", "fixed part"].map((label) => ({ label, short: label }));
 
 /** Word numbers from two bytes each, low byte first, in base64. */
@@ -37,17 +38,19 @@ export function conclude({ training, seen }) {
   return { word, tooth, fixed };
 }
 
-function sentenceOf({ word, tooth, fixed }, { fresh }) {
-  if (word === "diverges") return describe({ pattern: word });
+/** The run in words; that the cliff is in the log alone is said only where the fixed part has none. */
+export function sentenceOf({ word, tooth, fixed }, { fresh }) {
+  if (word === "diverges") return describe({ pattern: word }, [SKIP + 1, EPOCHS]);
   if (word === "none") {
     const why = fresh ? " No example comes twice, so none is known by heart." : "";
     return `No tooth in the log: no drop at the epoch boundaries stands out from the noise.${why}`;
   }
-  const rise = word === "sawtooth" ? `rises by ${short(tooth.rise)} in between` : "does not climb in between";
-  const log = `The logged loss drops by ${short(tooth.drop)} at each epoch boundary and ${rise}.`;
-  const change = `the same part of the training set, asked all along, drops by ${short(fixed.drop)} there`;
-  const calm = Math.abs(fixed.drop) < 0.25 * tooth.drop;
-  return `${log} The loss on ${change}${calm ? ": the cliff is in the log, not in the network" : ""}.`;
+  const climb = word === "sawtooth" ? `rises by ${short(tooth.rise)} in between` : "does not climb in between: a staircase";
+  const log = `From epoch ${SKIP + 1} on the logged loss drops by ${short(tooth.drop)} at each boundary and ${climb}.`;
+  const share = fixed.drop / tooth.drop;
+  if (share > SMALL) return `${log} The fixed part drops by ${short(fixed.drop)} there, too.`;
+  const there = share < -SMALL ? `rises by ${short(-fixed.drop)}` : "moves by less than a tenth of that";
+  return `${log} The fixed part ${there} there: the cliff is in the log, not in the network.`;
 }
 
 function create(drawing, refresh, data) {
@@ -117,8 +120,11 @@ function create(drawing, refresh, data) {
     const examples = settings.fresh ? "new examples each epoch" : `the same ${EXAMPLES.toLocaleString("en")} examples`;
     const order = settings.fresh ? "" : settings.shuffle ? ", reshuffled each epoch" : ", always in the same order";
     const caption = `Predicting the next word of Python's help texts with Adam, β₂ ${settings.beta2}: ${examples}${order}. Trained in your browser.`;
-    const sentence = found ? sentenceOf(found, settings) : running ? undefined : "Press Start to train.";
-    return { sentence, caption, state, loss: Float64Array.from(training) };
+    const epoch = Math.min(EPOCHS, Math.floor(training.length / PER_EPOCH) + 1);
+    const stopped = training.length ? `Stopped in epoch ${epoch} of ${EPOCHS}. Press Start to begin anew.` : "Press Start to train.";
+    const sentence = found ? sentenceOf(found, settings) : running ? undefined : stopped;
+    const waiting = `Training: epoch ${epoch} of ${EPOCHS}.`;
+    return { sentence, waiting, caption, state, loss: Float64Array.from(training) };
   }
   return { compute, draw };
 }

@@ -78,7 +78,7 @@ class NetworkExplorer(Explorer):
         logged = run.training
         ax.plot(logged.epochs(DRAWN), logged.every(DRAWN), color=color, label="logged")
         for curve, shade, label in (
-            (run.seen, INK, "a fixed part, asked all along"), (run.held_out, GREY, "held out"),
+            (run.seen, INK, "fixed part"), (run.held_out, GREY, "held out"),
         ):  # fmt: skip
             ax.plot(curve.epochs(1), curve.loss, color=shade, label=label)
         ax.set_xlim(0, EPOCHS)
