@@ -132,11 +132,12 @@ function create(drawing) {
     const from = x.findIndex((at) => at > EPOCHS - CLOSE);
     const curve = { x: x.subarray(from), y: y.subarray(from), color };
     const within = (value) => value >= closeAxis.y[0] && value <= closeAxis.y[1];
-    if (!hold || !closeAxis || !curve.y.every(within)) closeAxis = roomier(tightAxis([curve]));
-    const seen = curve.y.some(within);
+    const seen = curve.y.some((value) => value <= axis.y[1]);
     if (!seen) closeAxis = axis;
-    const middle = [EPOCHS - CLOSE / 2, Math.sqrt(closeAxis.y[0] * closeAxis.y[1])];
-    const away = { line: [middle, middle], text: "the run diverges, out of sight", at: middle };
+    else if (!hold || !closeAxis || !curve.y.every(within)) closeAxis = roomier(tightAxis([curve]));
+    const [low, high] = closeAxis.y;
+    const middle = [EPOCHS - CLOSE / 2, closeAxis.log ? Math.sqrt(low * high) : (low + high) / 2];
+    const away = { line: [middle, middle], text: "out of sight, above the axis", at: middle };
     const words = closeAxis.log ? [] : fourWords(loss, perEpoch, closeAxis.y);
     const notes = seen ? words : [away];
     const boundaries = Array.from({ length: CLOSE - 1 }, (_, k) => EPOCHS - CLOSE + 1 + k);

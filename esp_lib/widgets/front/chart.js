@@ -6,7 +6,7 @@ const ROOM = 0.1; // of a log axis's span, above and below the curves
 const BESIDE = 0.3; // of the width, for names at the right of the curves
 const LINE = 16; // from one name to the next
 const THIN = 2; // points a pixel from which a line is thin
-const TOP = 1e6; // of a log axis, beyond which a run that blows up is out of sight
+const TOP = 1e6; // of a log axis; further up a run that blows up is out of sight
 const MARGIN = { top: 26, right: 16, bottom: 40, left: 52 };
 
 export function element(name, attributes = {}, text) {
@@ -71,9 +71,9 @@ export function axisFor(curves) {
   const high = Math.max(...values);
   if (!(high > low)) return { y: [0, Number.isFinite(high) ? 2 * high : 1], log: false };
   if (high > 40 && low > 0) {
-    const [from, to] = [Math.min(low, TOP / 100), Math.min(high, TOP)];
-    const room = (to / from) ** ROOM; // for labels, above and below
-    return { y: [from / room, to * room], log: true };
+    const top = Math.min(high, Math.max(TOP, 100 * low), 1e300);
+    const room = (top / low) ** ROOM; // for labels, above and below
+    return { y: [low / room, top * room], log: true };
   }
   return { y: [0, high * 1.04], log: false };
 }
