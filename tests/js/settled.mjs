@@ -10,6 +10,6 @@ export default async (load, jobs) => {
     const layout = makeLayout(problem, order, job.batch_size);
     const found = settled(simulate(layout, twoMoment(job, layout.steps)), 10000 / job.batch_size);
     const { drop = null, rise = null, amplitude = null, shape = null } = found.tooth ?? {};
-    return { pattern: found.pattern, drop, rise, amplitude, shape, sentence: describe(found) };
+    return { pattern: found.pattern, drop, rise, amplitude, shape, sentence: describe(found, [41, 60]) };
   });
 };
