@@ -79,8 +79,10 @@ def test_the_page_says_that_the_cliff_is_in_the_log_only_where_it_is(
 ):
     path = module(tmp_path, "widgets/network/network.js")
     found = {"word": word, "tooth": {"drop": 0.46, "rise": 0.24}, "fixed": {"drop": fixed}}
-    text = evaluate(node, path, "m.sentenceOf(...args)", found, {"fresh": False})
+    text = evaluate(node, path, "m.sentenceOf(...args)", found, {"fresh": False, "shuffle": True})
     assert said in text
+    fixed_order = evaluate(node, path, "m.sentenceOf(...args)", found, {"shuffle": False})
+    assert ("by chance" in fixed_order) == (word == "sawtooth")
     assert ("in the log, not in" in text) == (word == "sawtooth" and fixed < 0.1 * 0.46)
 
 

@@ -39,14 +39,15 @@ export function conclude({ training, seen }) {
 }
 
 /** The run in words; that the cliff is in the log alone is said only where the fixed part has none. */
-export function sentenceOf({ word, tooth, fixed }, { fresh }) {
+export function sentenceOf({ word, tooth, fixed }, { fresh, shuffle }) {
   if (word === "diverges") return describe({ pattern: word }, [SKIP + 1, EPOCHS]);
   if (word === "none") {
     const why = fresh ? " No example comes twice, so none is known by heart." : "";
     return `No tooth in the log: no drop at the epoch boundaries stands out from the noise.${why}`;
   }
   const climb = word === "sawtooth" ? `rises by ${short(tooth.rise)} in between` : "does not climb in between: a staircase";
-  const log = `From epoch ${SKIP + 1} on the logged loss drops by ${short(tooth.drop)} at each boundary and ${climb}.`;
+  const chance = word === "sawtooth" && !shuffle && !fresh ? " (in a fixed order by chance: the same batches come late each time)" : "";
+  const log = `From epoch ${SKIP + 1} on the logged loss drops by ${short(tooth.drop)} at each boundary and ${climb}${chance}.`;
   const share = fixed.drop / tooth.drop;
   if (share > SMALL) return `${log} The fixed part drops by ${short(fixed.drop)} there, too.`;
   const there = share < -SMALL ? `rises by ${short(-fixed.drop)}` : "moves by less than a tenth of that";
