@@ -92,6 +92,16 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_context = {"default_mode": "auto", **config.html_context}
 
 
+def read_side_by_side(app: Sphinx, *_: Any) -> None:
+    """Let Sphinx read pages in several processes (event `env-before-read-docs`).
+
+    sphinx_multitoc_numbering, which Jupyter Book adds, says nothing of that; it numbers chapters
+    when all pages have been read, in Sphinx's own process.
+    """
+    app.parallel = PROCESSES
+    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+
+
 def drop_unused_mathjax(
     app: Sphinx, pagename: str, _: str, context: dict[str, Any], *__: Any
 ) -> None:
@@ -122,13 +132,13 @@ def drop_launch_buttons_of_text(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension and its parts."""
-    app.parallel = PROCESSES
     parts = (
         "esp_claims", "esp_paper_figures", "esp_downloads", "esp_api", "esp_head", "esp_policy",
     )  # fmt: skip
     for part in parts:
         app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
+    app.connect("env-before-read-docs", read_side_by_side)
     app.connect("html-page-context", drop_unused_mathjax, priority=900)
     app.connect("html-page-context", drop_launch_buttons_of_text, priority=900)
     app.add_css_file("esp.css", priority=900)
