@@ -95,11 +95,12 @@ def configure(app: Sphinx, config: Config) -> None:
 def read_side_by_side(app: Sphinx, *_: Any) -> None:
     """Let Sphinx read pages in several processes (event `env-before-read-docs`).
 
-    sphinx_multitoc_numbering, which Jupyter Book adds, says nothing of that; it numbers chapters
-    when all pages have been read, in Sphinx's own process.
+    Two extensions that Jupyter Book adds do not say that they allow it. One numbers chapters when
+    all pages have been read, in Sphinx's own process; the other has its say in LaTeX alone.
     """
     app.parallel = PROCESSES
-    app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
+    for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
+        app.extensions[name].parallel_read_safe = True
 
 
 def drop_unused_mathjax(
