@@ -1,10 +1,12 @@
-"""How fast and how heavy the sawtooth explorer is on the built landing page, in Chromium.
+"""How fast and how heavy the explorers are on the built pages, in Chromium.
 
 `python -m benchmarks.explorer [HTML FOLDER]` measures, on a server of this machine,
 
 - latency: from a key press on the beta2 slider to the frame that shows the new curve is painted;
 - first curve: from the start of navigation to the first live curve being painted;
 - weight: what the browser receives for the page, each file gzipped at level 6;
+- on every page with explorers, with the processor slowed down sixfold as a phone's would be: from
+  the start of navigation until all of them are live, and errors in the console;
 
 prints a table and writes it to `benchmarks/explorer.md`. Chromium is Debian's; `ESP_CHROMIUM`
 names another.
@@ -27,6 +29,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 PAGE = "book/index.html"
 PRESSES = 60
 VISITS = 7
+SLOWED = 6  # times
+ALL_LIVE = """() => document.readyState !== "loading" &&
+  [...document.querySelectorAll(".esp-fallback")].every((one) => one.hidden)"""
 LIVE = "() => document.querySelector('[data-explorer=\"sawtooth\"]')"
 
 # Presses a key, and waits until the state of a later drawing, written after its frame was painted.
@@ -99,16 +104,34 @@ def measure_weight(browser: Browser, url: str) -> dict[str, int]:
 
     page.on("response", note)
     page.goto(url, wait_until="networkidle")
-    page.wait_for_function(LIVE)
+    page.wait_for_function(ALL_LIVE)
     page.wait_for_timeout(500)
     page.close()
     return weights
 
 
+def measure_slowed(browser: Browser, url: str) -> tuple[float, list[str]]:
+    """Seconds until all explorers are live on a phone, and errors in the console."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page, errors = context.new_page(), []
+    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
+    page.goto(url, wait_until="commit")
+    page.wait_for_function(ALL_LIVE, timeout=60_000)
+    seconds = page.evaluate("() => performance.now()") / 1000
+    context.close()
+    return seconds, errors
+
+
 def lines_of(
-    latency: list[float], first: list[float], weights: dict[str, int], version: str
+    latency: list[float],
+    first: list[float],
+    weights: dict[str, int],
+    slowed: dict[str, tuple[float, int, int]],
+    version: str,
 ) -> list[str]:
-    """The three measurements as Markdown, with their goals."""
+    """The measurements as Markdown, with their goals; of `slowed` seconds, errors and bytes."""
     ranked = sorted(latency)
     spread = f"{ranked[len(ranked) // 10]:.0f} to {ranked[-len(ranked) // 10]:.0f}"
     heaviest = sorted(weights.items(), key=lambda item: -item[1])[:4]
@@ -125,6 +148,18 @@ def lines_of(
         f"{PRESSES} key presses, {VISITS} visits with an empty cache, {len(weights)} files; the "
         f"heaviest: {parts}.",
         "",
+        *table(
+            [
+                f"page, processor slowed {SLOWED} times",
+                "live after (goal 6 s)",
+                "errors",
+                "gzipped",
+            ],
+            [
+                (name, f"{seconds:.1f} s", str(errors), f"{size / 1e6:.2f} MB")
+                for name, (seconds, errors, size) in slowed.items()
+            ],
+        ),
         f"Chromium {version}, {os.cpu_count()} cores. {made()}",
     ]
 
@@ -141,10 +176,22 @@ def main() -> None:
         first = [measure_first_curve(browser, url) for _ in range(VISITS)]
         print("measuring latency", flush=True)
         latency = measure_latency(browser, url)
-        print("weighing the page", flush=True)
-        lines = lines_of(latency, first, measure_weight(browser, url), browser.version)
+        slowed = {}
+        for path in sorted(folder.glob("book/*.html")):
+            if "esp-fallback" not in path.read_text("utf8"):
+                continue
+            print(f"slowing down {path.stem}", flush=True)
+            address = f"{site}/book/{path.name}"
+            seconds, errors = measure_slowed(browser, address)
+            slowed[path.stem] = (
+                seconds,
+                len(errors),
+                sum(measure_weight(browser, address).values()),
+            )
+        weights = measure_weight(browser, url)
+        lines = lines_of(latency, first, weights, slowed, browser.version)
         browser.close()
-    write(__file__, "The explorer on the landing page", lines, about=" after `make book`.")
+    write(__file__, "The explorers on their pages", lines, about=" after `make book`.")
 
 
 if __name__ == "__main__":
