@@ -6,7 +6,7 @@ Usage: `python3 tools/check_python.py`.
 
 import sys
 
-ALLOWED = ((3, 11), (3, 12), (3, 13))
+ALLOWED = ((3, 11), (3, 12), (3, 13), (3, 14))
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     version = sys.version_info[:2]
     if version not in ALLOWED:
         sys.exit(
-            "Python 3.11, 3.12 or 3.13 is needed, and {} is {}.{}.\n"
+            "Python 3.11, 3.12, 3.13 or 3.14 is needed, and {} is {}.{}.\n"
             "Name another one: make PYTHON=python3.12 book".format(sys.executable, *version)
         )
     try:

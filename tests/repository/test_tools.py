@@ -98,10 +98,10 @@ def test_pins_are_sorted_and_names_normal():
     assert lock.pins({"b": "2", "a": "1"}) == "a==1\nb==2\n"
 
 
-@pytest.mark.parametrize("version", [(3, 10, 13), (3, 14, 0)])
+@pytest.mark.parametrize("version", [(3, 10, 13), (3, 15, 0)])
 def test_another_python_is_refused_with_a_way_out(version, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(sys, "version_info", version)
-    with pytest.raises(SystemExit, match=r"3\.11, 3\.12 or 3\.13 is needed(.|\n)*make PYTHON="):
+    with pytest.raises(SystemExit, match=r"3\.14 is needed(.|\n)*make PYTHON="):
         check_python.main()
 
 
