@@ -6,15 +6,7 @@ import pytest
 
 from esp_lib.finetuning.early_stopping import compare
 from esp_lib.widgets import BudgetExplorer
-from tests.browsing import (
-    drawing,
-    explorer,
-    field,
-    make_page,
-    state,
-    type_in,
-    wait_for,
-)
+from tests.browsing import drawing, explorer, field, make_page, state, type_in, wait_for
 from tests.finetuning.episodes import tasks
 
 pytestmark = pytest.mark.browser

@@ -5,15 +5,7 @@ import json
 import pytest
 
 from esp_lib.widgets import BudgetExplorer, EarlyExplorer
-from tests.browsing import (
-    drawing,
-    explorer,
-    field,
-    make_page,
-    state,
-    type_in,
-    wait_for,
-)
+from tests.browsing import drawing, explorer, field, make_page, state, type_in, wait_for
 from tests.finetuning.episodes import tasks
 
 pytestmark = pytest.mark.browser

@@ -3,15 +3,7 @@
 import pytest
 
 from esp_lib.widgets import TwoRulesExplorer
-from tests.browsing import (
-    drawing,
-    explorer,
-    field,
-    make_page,
-    state,
-    type_in,
-    wait_for,
-)
+from tests.browsing import drawing, explorer, field, make_page, state, type_in, wait_for
 from tests.widgets.recordings import RATES
 
 pytestmark = pytest.mark.browser
