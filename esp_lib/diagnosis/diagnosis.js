@@ -2,10 +2,10 @@
 // esp_lib/diagnosis/diagnosis.py. The log is one of `parseLog`.
 
 import { correctedP, judge, unable } from "./verdict.js";
-import { collectEvidence } from "./evidence.js";
-import { LEVEL, findPeriod } from "./period.js";
-import { findOverfitting } from "./overfitting.js";
-import { comesAgain } from "./repetition.js";
+import { collectEvidence } from "./signs/evidence.js";
+import { LEVEL, findPeriod } from "./signs/period.js";
+import { findOverfitting } from "./signs/overfitting.js";
+import { comesAgain } from "./signs/repetition.js";
 import { formatG } from "../logs/format.js";
 import { tPoint } from "../sawtooth/student_t.js";
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from esp_lib import _checks
-from esp_lib.diagnosis.evidence import Evidence, collect
-from esp_lib.diagnosis.overfitting import overfitting
-from esp_lib.diagnosis.period import LEVEL, find_period
-from esp_lib.diagnosis.repetition import comes_again
 from esp_lib.diagnosis.report import Diagnosis
+from esp_lib.diagnosis.signs.evidence import Evidence, collect
+from esp_lib.diagnosis.signs.overfitting import overfitting
+from esp_lib.diagnosis.signs.period import LEVEL, find_period
+from esp_lib.diagnosis.signs.repetition import comes_again
 from esp_lib.diagnosis.verdict import Judgement, corrected, judge, unable
 from esp_lib.logs.log import Log, log_of_arrays, log_of_columns
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib import figures
-from esp_lib.diagnosis.grid import arrange, tooth_of
+from esp_lib.diagnosis.signs.grid import arrange, tooth_of
 from esp_lib.logs.log import Log
 
 if TYPE_CHECKING:

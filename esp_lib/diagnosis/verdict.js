@@ -2,7 +2,7 @@
 // said stands in wording.json; here are its keys and what fills it.
 
 import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
-import { ALIKE, RUNNING } from "./evidence.js";
+import { ALIKE, RUNNING } from "./signs/evidence.js";
 
 const CLIMBS = 2; // standard errors beyond which the loss climbs, where it drops for certain
 const SURE = 2.5; // standard errors beyond which a rise or a drop is excluded

@@ -9,8 +9,8 @@ is said is in `wording.json`; here are its keys and what fills it.
 import math
 from dataclasses import dataclass, field
 
-from esp_lib.diagnosis.evidence import ALIKE, RUNNING, Evidence
-from esp_lib.diagnosis.repetition import Again
+from esp_lib.diagnosis.signs.evidence import ALIKE, RUNNING, Evidence
+from esp_lib.diagnosis.signs.repetition import Again
 from esp_lib.diagnosis.wording import Sentence
 from esp_lib.sawtooth.measurement import LEVEL, Sawtooth
 

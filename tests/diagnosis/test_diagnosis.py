@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 
 from esp_lib import Adam, QuadraticProblem, measure, simulate
-from esp_lib.diagnosis import features as signs
 from esp_lib.diagnosis.command import EXIT, main
 from esp_lib.diagnosis.diagnosis import diagnose
-from esp_lib.diagnosis.grid import arrange, coarsen, tooth_of
-from esp_lib.diagnosis.overfitting import overfitting
-from esp_lib.diagnosis.period import GUESS, LEVEL, find_period
-from esp_lib.diagnosis.repetition import comes_again
 from esp_lib.diagnosis.report import RATES, as_json, as_text
+from esp_lib.diagnosis.signs import features as signs
+from esp_lib.diagnosis.signs.grid import arrange, coarsen, tooth_of
+from esp_lib.diagnosis.signs.overfitting import overfitting
+from esp_lib.diagnosis.signs.period import GUESS, LEVEL, find_period
+from esp_lib.diagnosis.signs.repetition import comes_again
+from esp_lib.diagnosis.signs.wave import wave_of
 from esp_lib.diagnosis.trial.synthetic import RIGHT, as_log, draw, make, smooth
 from esp_lib.diagnosis.trial.synthetic_files import corpus as write_corpus
 from esp_lib.diagnosis.trial.trial import (
@@ -34,7 +35,6 @@ from esp_lib.diagnosis.trial.trial import (
     trial_path,
 )
 from esp_lib.diagnosis.verdict import AGAIN, CAUSES, VERDICTS, WAVE, WAVE_SURE
-from esp_lib.diagnosis.wave import wave_of
 from esp_lib.diagnosis.wording import WORDING, advice
 from esp_lib.logs.formats import LogError
 from esp_lib.logs.read import parse_log, read_log

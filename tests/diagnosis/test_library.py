@@ -7,8 +7,8 @@ import pytest
 
 from esp_lib import diagnose, read_log
 from esp_lib.diagnosis.command import main
-from esp_lib.diagnosis.grid import arrange, noise_of
 from esp_lib.diagnosis.report import as_text
+from esp_lib.diagnosis.signs.grid import arrange, noise_of
 from esp_lib.diagnosis.trial.synthetic import make
 
 RUN = make("sawtooth", 1, steps_per_epoch=60, epochs=8, size=3)

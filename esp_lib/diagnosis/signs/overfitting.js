@@ -1,7 +1,7 @@
 // Overfitting, which is another question than the sawtooth: the twin of
-// esp_lib/diagnosis/overfitting.py.
+// esp_lib/diagnosis/signs/overfitting.py.
 
-import { average, finiteMedian, total, totalOf } from "../sawtooth/sums.js";
+import { average, finiteMedian, total, totalOf } from "../../sawtooth/sums.js";
 
 /**
  * Does the validation loss rise while the training loss falls?

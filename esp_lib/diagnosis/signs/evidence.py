@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis import features as signs
-from esp_lib.diagnosis.grid import arrange, coarsen, noise_of, tooth_of, without
-from esp_lib.diagnosis.wave import Wave, wave_of
+from esp_lib.diagnosis.signs import features as signs
+from esp_lib.diagnosis.signs.grid import arrange, coarsen, noise_of, tooth_of, without
+from esp_lib.diagnosis.signs.wave import Wave, wave_of
 from esp_lib.sawtooth.measurement import LEVEL, Sawtooth
 
 Array = NDArray[np.float64]

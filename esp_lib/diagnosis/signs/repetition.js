@@ -1,8 +1,8 @@
 // Does the noise of a log come again after some number of steps? Then the order of its data repeats:
-// the twin of esp_lib/diagnosis/repetition.py, where the method is explained.
+// the twin of esp_lib/diagnosis/signs/repetition.py, where the method is explained.
 
 import { inCells } from "./grid.js";
-import { rint } from "../sawtooth/sums.js";
+import { rint } from "../../sawtooth/sums.js";
 
 const MAX_POINTS = 4_096; // of the curve in which is searched
 const BESIDE = 2; // points at either side of a boundary that are left out: drops repeat in any order

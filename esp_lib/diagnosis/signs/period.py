@@ -15,8 +15,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.features import noise_repeats
-from esp_lib.diagnosis.grid import MAX_BINS, Grid, arrange, coarsen, in_cells, median, tooth_of
+from esp_lib.diagnosis.signs.features import noise_repeats
+from esp_lib.diagnosis.signs.grid import (
+    MAX_BINS,
+    Grid,
+    arrange,
+    coarsen,
+    in_cells,
+    median,
+    tooth_of,
+)
 from esp_lib.sawtooth.measurement import Sawtooth
 
 Array = NDArray[np.float64]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.grid import median
+from esp_lib.diagnosis.signs.grid import median
 
 Array = NDArray[np.float64]
 

@@ -1,8 +1,8 @@
 // What else makes a loss curve drop at epoch boundaries, and the signs by which it is told: the
-// twin of esp_lib/diagnosis/features.py. Each function asks one question of a log.
+// twin of esp_lib/diagnosis/signs/features.py. Each function asks one question of a log.
 
 import { partEdges } from "./grid.js";
-import { average, finiteMean, finiteMedian, rint, total, totalOf } from "../sawtooth/sums.js";
+import { average, finiteMean, finiteMedian, rint, total, totalOf } from "../../sawtooth/sums.js";
 
 // Losses with more decimals count as exact.
 const LAST_DECIMALS = [[10, 0.1], [100, 0.01], [1e3, 1e-3], [1e4, 1e-4], [1e5, 1e-5], [1e6, 1e-6]];

@@ -1,13 +1,13 @@
 // A loss curve arranged by epoch, which every later question is put to: the twin of
-// esp_lib/diagnosis/grid.py.
+// esp_lib/diagnosis/signs/grid.py.
 //
 // A grid is {y, phase, epochs, bins, firstEpoch, repeats}: `y` has epochs x bins cells, each the
 // mean of its points or NaN, `phase` where in the epoch they lie; `repeats` is after how many
 // epochs points fall on the same steps again (0: never); `inside` holds the variance within the
 // cells of each epoch.
 
-import { measure } from "../sawtooth/measurement.js";
-import { average, finiteMean, rint, totalOf } from "../sawtooth/sums.js";
+import { measure } from "../../sawtooth/measurement.js";
+import { average, finiteMean, rint, totalOf } from "../../sawtooth/sums.js";
 
 export const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;

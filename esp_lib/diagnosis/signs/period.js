@@ -1,8 +1,8 @@
 // How many steps has an epoch? Estimated from the curve alone, where nothing else says it: the twin
-// of esp_lib/diagnosis/period.py, where the method is explained.
+// of esp_lib/diagnosis/signs/period.py, where the method is explained.
 
-import { tTail } from "../sawtooth/student_t.js";
-import { argmax, finiteMedian, rint, squaresAbout, total, totalOf } from "../sawtooth/sums.js";
+import { tTail } from "../../sawtooth/student_t.js";
+import { argmax, finiteMedian, rint, squaresAbout, total, totalOf } from "../../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
 import { MAX_BINS, arrange, coarsen, filledShare, inCells, toothOf } from "./grid.js";
 

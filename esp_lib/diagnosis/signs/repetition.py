@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.grid import in_cells
+from esp_lib.diagnosis.signs.grid import in_cells
 
 Array = NDArray[np.float64]
 

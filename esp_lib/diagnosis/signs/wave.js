@@ -1,8 +1,8 @@
 // Does the loss fall at once between two epochs, or on both sides of the boundary, as a wave does? The
-// twin of esp_lib/diagnosis/wave.py.
+// twin of esp_lib/diagnosis/signs/wave.py.
 
 import { filledShare } from "./grid.js";
-import { average, finiteMean, totalOf } from "../sawtooth/sums.js";
+import { average, finiteMean, totalOf } from "../../sawtooth/sums.js";
 
 const MIN_CUBIC = 6; // parts of an epoch, from which a cubic is told from a line and a parabola
 

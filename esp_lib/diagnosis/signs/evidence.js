@@ -1,5 +1,5 @@
 // The evidence: one log, arranged by epoch, with what can be undone undone, and measured: the twin
-// of esp_lib/diagnosis/evidence.py, where the order of things is explained.
+// of esp_lib/diagnosis/signs/evidence.py, where the order of things is explained.
 
 import { arrange, coarsen, noiseOf, toothOf, without } from "./grid.js";
 import {
@@ -7,8 +7,8 @@ import {
   undoRunningMean,
 } from "./features.js";
 import { waveOf } from "./wave.js";
-import { average, searchSorted, squaresAbout, total } from "../sawtooth/sums.js";
-import { TOOTH_LEVEL } from "../sawtooth/measurement.js";
+import { average, searchSorted, squaresAbout, total } from "../../sawtooth/sums.js";
+import { TOOTH_LEVEL } from "../../sawtooth/measurement.js";
 
 const MEAN_POINTS = 10; // an epoch, from which a running mean is looked for
 export const RUNNING = 8; // early over late scatter from which a log may show a running mean

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.grid import Grid, mean, median
+from esp_lib.diagnosis.signs.grid import Grid, mean, median
 
 Array = NDArray[np.float64]
 
