@@ -113,8 +113,14 @@ def measure_weight(browser: Browser, url: str) -> dict[str, int]:
 def measure_slowed(browser: Browser, url: str) -> tuple[float, list[str]]:
     """Seconds until all explorers are live on a phone, and errors in the console."""
     context = browser.new_context(viewport={"width": 390, "height": 844})
-    page, errors = context.new_page(), []
-    page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+    page = context.new_page()
+    errors: list[str] = []
+
+    def note(said) -> None:
+        if said.type == "error":
+            errors.append(said.text)
+
+    page.on("console", note)
     page.on("pageerror", lambda error: errors.append(str(error)))
     context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
     page.goto(url, wait_until="commit")
