@@ -96,9 +96,11 @@ def read_side_by_side(app: Sphinx, *_: Any) -> None:
     """Let Sphinx read pages in several processes (event `env-before-read-docs`).
 
     Two extensions that Jupyter Book adds do not say that they allow it. One numbers chapters when
-    all pages have been read, in Sphinx's own process; the other has its say in LaTeX alone.
+    all pages have been read, in Sphinx's own process; the other has its say in LaTeX alone. A
+    chapter's BLAS gets one thread: idle threads of one would keep the others from computing.
     """
     app.parallel = PROCESSES
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
         app.extensions[name].parallel_read_safe = True
 
