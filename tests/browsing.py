@@ -133,11 +133,8 @@ def type_in(page, key, text, name="sawtooth"):
 TWO_FRAMES = "() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
 
 
-def check_whole(page, width, **options):
-    """At this width nothing is wider than the page, and axe-core finds nothing wrong.
-
-    `options` are axe-core's, such as `runOnly=["color-contrast"]`.
-    """
+def check_whole(page, width):
+    """At this width nothing is wider than the page, and axe-core finds nothing wrong."""
     require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     if not page.evaluate("() => 'axe' in globalThis"):
         page.add_script_tag(path=AXE)
@@ -145,8 +142,7 @@ def check_whole(page, width, **options):
     page.wait_for_timeout(300)
     page.evaluate(TWO_FRAMES)  # observers of sizes have been told
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    options = {"resultTypes": ["violations"], **options}
-    found = page.evaluate("(options) => axe.run('article', options)", options)
+    found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
     violations = [
         (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3])
         for one in found["violations"]
