@@ -15,7 +15,7 @@ import torch
 from esp_lib._device import check_device
 from esp_lib.bert import model as bert_module
 from esp_lib.bert import pretraining as pretrain_module
-from esp_lib.bert.config import BertConfig
+from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
 from esp_lib.bert.corpus import mask
 from esp_lib.bert.distributed import Processes
 from esp_lib.bert.pretraining import learning_rate, pretrain
@@ -639,3 +639,18 @@ def test_shares_of_a_batch_are_disjoint_and_complete():
         assert sorted(i for part in parts for i in part) == list(range(12))
         assert max(map(len, parts)) - min(map(len, parts)) <= 1
     assert [Processes(rank, 2).first for rank in (0, 1)] == [True, False]
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "mps", "meta", "xpu"])
+def test_unknown_devices_are_named(name):
+    with pytest.raises(ValueError, match=r'device must be "cpu", "cuda" or "cuda:<number>", got'):
+        check_device(name)
+
+
+def test_the_defaults_are_the_paper_s():
+    config = PretrainConfig()
+    assert (config.steps_per_epoch, config.steps) == (1323, 30 * 1323)
+    assert (config.batch_size, config.lr, config.weight_decay) == (32, 1e-4, 1e-5)
+    assert (config.beta1, config.beta2, config.eps) == (0.9, 0.999, 1e-8)
+    assert config.validation_pairs == 10 * 32
+    assert (config.corpus, config.model) == (CorpusConfig(), BertConfig())

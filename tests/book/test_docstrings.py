@@ -6,6 +6,7 @@ import html
 import importlib.util
 import pkgutil
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -135,3 +136,20 @@ def test_fields_are_described_by_their_comments(esp_api):
     assert "    steps: of one run" in lines
     assert esp_api.leave_out(None, "class", "", Plan.steps, False, None) is True
     assert esp_api.leave_out(None, "class", "", Plan, False, None) is None
+
+
+def test_array_types_are_written_as_in_the_code(esp_api):
+    long = "(a: ~numpy.ndarray[tuple[~typing.Any, ...], ~numpy.dtype[~numpy.float64]])"
+    short = esp_api.shorten_types(None, "", "", None, None, long, None)
+    assert short == ("(a: NDArray[numpy.float64])", None)
+
+
+def test_defaults_are_written_as_in_the_code(esp_api):
+    @dataclass
+    class Thing:
+        own: list[int] = field(init=False, default_factory=list)
+        made: dict[str, int] = field(default_factory=dict)
+
+    raw = "(made: dict[str, int] = <factory>, report: ~typing.Any = <built-in function print>)"
+    short, _ = esp_api.shorten_types(None, "class", "", Thing, None, raw, None)
+    assert short == "(made: dict[str, int] = dict(), report: ~typing.Any = print)"

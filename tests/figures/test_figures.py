@@ -205,6 +205,13 @@ def test_picture_follows_the_viewer(tmp_path):
     assert "β₂ = 0.999" in text
 
 
+def test_unknown_commands_are_refused(capsys):
+    from esp_lib.__main__ import main
+
+    assert main(["paint"]) == 2
+    assert "usage" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("top", [3.0, 4e4, 2e-3])
 def test_signed_log_ticks_are_few_and_apart(top):
     ax = figures.panel()

@@ -77,6 +77,14 @@ def test_settings_problems_and_seeds_broadcast():
             assert np.array_equal(curve.loss[i, j], alone.loss)
 
 
+def test_a_map_is_one_call(problem):
+    rule = Adam(lr=0.06, beta2=np.array([0.8, 0.9])[:, None], eps=np.array([1e-8, 1e-5, 1e-3]))
+    curve = simulate(problem, rule, epochs=2, batch_size=60)
+    assert curve.loss.shape == (2, 3, 20)
+    one = simulate(problem, Adam(lr=0.06, beta2=0.9, eps=1e-5), epochs=2, batch_size=60)
+    assert np.array_equal(curve.loss[1, 1], one.loss)
+
+
 def test_sampled_problem_has_the_distribution_of_the_paper():
     problem = QuadraticProblem.sample(seed=11)
     for name, low, high in (("a", 0.5, 1.0), ("b", 0.5, 1.0), ("c", -1.0, 1.0)):

@@ -1,5 +1,6 @@
 """No damage to a run record goes unnoticed, and none does harm."""
 
+import hashlib
 import io
 import json
 import tracemalloc
@@ -108,44 +109,48 @@ def npy(array) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("change", [
-    lambda m: m.update({"more.npy": npy(np.zeros(2))}),
-    lambda m: m.update({"readme.txt": b"hello"}),
-    lambda m: m.pop("done.npy"),
-    lambda m: m.pop("record.json"),
-    lambda m: m.update({"record.json": b"{"}),
-    lambda m: m.update({"record.json": b"[]"}),
-    lambda m: m.update({"record.json": b"\xff"}),
-    lambda m: m.update({"record.json": b"[" * 100_000}),
-    lambda m: m.update({"done.npy": npy([False, True])}),
-    lambda m: m.update({"done.npy": npy([1, 0])}),
-    lambda m: m.update({"done.npy": npy([[True], [False]])}),
-    lambda m: m.update({"done.npy": m["done.npy"] + b"0"}),
-    lambda m: m.update({"done.npy": b""}),
+UNLIKE = "does not say what is there"
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda m: m.update({"more.npy": npy(np.zeros(2))}), "members and list differ: more.npy"),
+    (lambda m: m.update({"readme.txt": b"hello"}), "members and list differ: readme.txt"),
+    (lambda m: m.pop("done.npy"), "members and list differ: done.npy"),
+    (lambda m: m.pop("record.json"), "has no record.json"),
+    (lambda m: m.update({"record.json": b"{"}), "Expecting"),
+    (lambda m: m.update({"record.json": b"[]"}), "list indices"),
+    (lambda m: m.update({"record.json": b"\xff"}), "decode"),
+    (lambda m: m.update({"record.json": b"[" * 100_000}), "recursion|overflow"),
+    (lambda m: m.update({"done.npy": npy([False, True])}), UNLIKE),
+    (lambda m: m.update({"done.npy": npy([1, 0])}), UNLIKE),
+    (lambda m: m.update({"done.npy": npy([[True], [False]])}), UNLIKE),
+    (lambda m: m.update({"done.npy": m["done.npy"] + b"0"}), "bytes stand after an array"),
+    (lambda m: m.update({"done.npy": b""}), "magic"),
 ])  # fmt: skip
-def test_changed_members_are_noticed(file, change):
+def test_changed_members_are_noticed(file, change, reason):
     rewrite(file, change)
-    check_damaged(file)
+    check_damaged(file, reason)
 
 
-@pytest.mark.parametrize("change", [
-    lambda h: h.update(version=2),
-    lambda h: h.update(more=1),
-    lambda h: h["fields"].update(more=1),
-    lambda h: h["fields"].pop("seed"),
-    lambda h: h["fields"].update(seed="0"),
-    lambda h: h["fields"].update(status="fine"),
-    lambda h: h["fields"].update(config={"lr": float("nan")}),
-    lambda h: h["fields"].update(seed=4),
-    lambda h: h["fields"].update(profile="paper"),
-    lambda h: h["arrays"].update(done=1),
-    lambda h: h["arrays"]["done"].update(dtype="|O"),
-    lambda h: h["arrays"]["done"].update(shape=[2**62]),
-    lambda h: h["arrays"]["done"].update(sha256="0"),
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda h: h.update(version=2), "format version 2, readable is 1"),
+    (lambda h: h.update(more=1), UNLIKE),
+    (lambda h: h["fields"].update(more=1), "more"),
+    (lambda h: h["fields"].pop("seed"), "seed"),
+    (lambda h: h["fields"].update(seed="0"), "seed must be"),
+    (lambda h: h["fields"].update(status="fine"), "status must be"),
+    (lambda h: h["fields"].update(config={"lr": float("nan")}), "Out of range"),
+    (lambda h: h["fields"].update(seed=4), "belongs at quick.beta2-0.8-seed4"),
+    (lambda h: h["fields"].update(profile="paper"), "belongs at paper"),
+    (lambda h: h["arrays"].update(done=1), UNLIKE),
+    (lambda h: h["arrays"]["done"].update(dtype="|O"), UNLIKE),
+    (lambda h: h["arrays"]["done"].update(shape=[3]), UNLIKE),
+    (lambda h: h["arrays"]["done"].update(shape=[2**62]), UNLIKE),
+    (lambda h: h["arrays"]["done"].update(sha256="0"), UNLIKE),
 ])  # fmt: skip
-def test_changed_header_is_noticed(file, change):
+def test_changed_header_is_noticed(file, change, reason):
     rewrite_header(file, change)
-    check_damaged(file)
+    check_damaged(file, reason)
 
 
 def test_pickled_array_is_never_unpickled(file):
@@ -215,3 +220,21 @@ def test_what_is_no_record_is_named(file, data):
 def test_a_folder_is_no_record(tmp_path):
     (tmp_path / "quick" / "a-seed0.npz").mkdir(parents=True)
     check_damaged(tmp_path / "quick" / "a-seed0.npz", "not a file")
+
+
+def test_no_flipped_bit_of_zeros_goes_unnoticed(tmp_path):
+    """Zeros unpack to the same from many packed forms."""
+    file = save(make_record(arrays={"zeros": np.zeros(10**5)}), tmp_path)
+    intact = file.read_bytes()
+    for at in range(0, len(intact), 3):
+        file.write_bytes(intact[:at] + bytes([intact[at] ^ (1 << at % 8)]) + intact[at + 1 :])
+        check_damaged(file)
+
+
+def test_bytes_after_an_array_are_noticed_even_where_their_hash_is_listed(file):
+    rewrite(file, lambda m: m.update({"done.npy": m["done.npy"] + b"0"}))
+    raw = np.array([True, False]).tobytes() + b"0"
+    rewrite_header(
+        file, lambda h: h["arrays"]["done"].update(sha256=hashlib.sha256(raw).hexdigest())
+    )
+    check_damaged(file, "bytes stand after an array")

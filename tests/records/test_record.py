@@ -3,10 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -170,6 +174,30 @@ def test_a_missing_record_is_named(tmp_path):
         load(record_path(tmp_path, "quick", "a-seed0"))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="kills a process as POSIX does")
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_killed_writer_leaves_the_old_record(file, moment):
+    before = file.read_bytes()
+    code = f"""
+import os, signal
+from pathlib import Path
+from esp_lib.records.store import save
+from tests.records.records import make_record
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+setattr({"os" if moment == "fsync" else "Path"}, {moment!r}, die)
+save(make_record(message="new"), {str(file.parents[1])!r})
+"""
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert (
+        len(list(file.parent.iterdir())) == 2
+    )  # the draft is there, and is not taken for a record
+    assert file.read_bytes() == before
+    assert len(load_folder(file.parents[1]).records) == 1
+    save(make_record(message="new"), file.parents[1])
+    assert load(file).message == "new"
+
+
 def test_all_is_on_disk_before_the_old_record_goes(file, monkeypatch):
     before = file.read_bytes()
     sizes = []
@@ -194,6 +222,29 @@ def test_a_failed_write_leaves_the_old_record_and_no_draft(file, monkeypatch):
         save(make_record(message="new"), file.parents[1])
     assert list(file.parent.iterdir()) == [file]
     assert file.read_bytes() == before
+
+
+def save_often(folder: Path, message: str) -> None:
+    for _ in range(40):
+        save(make_record(message=message), folder)
+
+
+def test_two_writers_of_one_file_never_mix(file):
+    context = multiprocessing.get_context("spawn")
+    messages = ("a" * 10, "b" * 5000)
+    writers = [
+        context.Process(target=save_often, args=(file.parents[1], text)) for text in messages
+    ]
+    for writer in writers:
+        writer.start()
+    seen = set()
+    while any(writer.is_alive() for writer in writers):
+        seen.add(load(file).message)
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    assert seen <= {"", *messages}
+    assert load(file).message in messages
 
 
 # ---------------------------------------------------------------------------------------- folders

@@ -19,8 +19,18 @@ distributed = pytest.importorskip(
 )
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills processes as POSIX does")
 
-DOOMED = "a-seed3"  # the run that takes its worker with it
+DOOMED = "a-seed3"  # the run whose first attempt takes its worker with it
 HELD = "a-seed6"  # the run whose worker is killed from outside
+
+
+def train_or_die(job: Job) -> RunRecord:
+    """Trains; but the first attempt at one run kills its worker when it is all but done."""
+    record = train(job)
+    note = Path(job.config["log"]).with_name("killed")
+    if job.label == DOOMED and not note.exists():
+        note.write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record
 
 
 def train_and_die(job: Job) -> RunRecord:
@@ -84,6 +94,26 @@ def check_records(folder, records, jobs, saves):
     assert [record.label for record in saved.records] == labels
     assert [record.label for record in records] == labels
     assert os.getpid() not in {record.made["pid"] for record in saved.records}
+
+
+def test_a_worker_that_dies_in_a_run_loses_none_and_doubles_no_record(client, tmp_path, saves):
+    jobs = make_jobs(tmp_path, 8)
+    workers = set(client.run(os.getpid).values())
+    executor = client.get_executor(pure=False)
+    records = sweep(jobs, train_or_die, tmp_path, executor=executor)
+    check_records(tmp_path, records, jobs, saves)
+
+    killed = int((tmp_path / "killed").read_text())
+    assert killed in workers
+    assert killed not in client.run(os.getpid).values()
+    assert records[3].made["pid"] != killed
+    assert trained(tmp_path).count(DOOMED) >= 2  # dask ran it again
+
+    before = trained(tmp_path)
+    lines: list[str] = []
+    sweep(jobs, train_or_die, tmp_path, executor=executor, report=lines.append)
+    assert lines == ["8 runs: 8 on disk already, 0 to train"]
+    assert trained(tmp_path) == before
 
 
 def test_a_worker_killed_in_the_middle_costs_no_run_that_is_saved(client, tmp_path, saves):

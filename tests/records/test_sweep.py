@@ -1,11 +1,13 @@
 """Sweeps: every run once, none lost, whoever trains and whatever is killed."""
 
 import dataclasses
+import errno
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -145,6 +147,37 @@ def test_nothing_is_trained_for_a_folder_that_cannot_be_written(tmp_path, taken)
     assert (folder / taken).read_text() == "a file"
 
 
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_sweep_stops_when_the_disk_is_full(tmp_path, monkeypatch, parallel):
+    synced = os.fsync
+    release = threading.Event()
+
+    def full(handle: int) -> None:
+        if len(list(tmp_path.glob("quick/*.npz"))) == 2 and list(tmp_path.glob("quick/.*.tmp")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        synced(handle)
+
+    def train_the_first(job: Job) -> RunRecord:
+        if parallel and job.seed > 3:
+            release.wait(10)
+        return train(job)
+
+    jobs = make_jobs(tmp_path, 20)
+    monkeypatch.setattr(os, "fsync", full)
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(FolderError) as caught:
+            sweep(jobs, train_the_first, tmp_path, executor=pool if parallel else None)
+        release.set()
+    said = str(caught.value)
+    assert re.match(r"quick/a-seed[0-3]: .*No space left on device; 2 of 20 runs are on disk", said)
+    assert len(trained(tmp_path)) <= 5  # the third, or those that had started until it failed
+    assert [path.name for path in (tmp_path / "quick").iterdir() if path.suffix != ".npz"] == []
+
+    monkeypatch.undo()
+    assert len(sweep(jobs, train, tmp_path)) == 20  # goes on
+    assert len(load_folder(tmp_path).records) == 20
+
+
 def test_a_record_whose_place_is_taken_fails_alone(tmp_path):
     jobs = make_jobs(tmp_path, 3)
     jobs[1].path(tmp_path).mkdir(parents=True)
@@ -173,6 +206,28 @@ def test_bad_jobs_are_refused_before_any_is_trained(tmp_path):
 
 
 # -------------------------------------------------------------------------------- interrupted
+
+
+def test_an_interrupt_keeps_what_is_saved_and_cancels_the_rest(tmp_path):
+    release = threading.Event()
+
+    def interrupted(job: Job) -> RunRecord:
+        if job.seed == 1:
+            raise KeyboardInterrupt
+        if job.seed == 2:
+            release.wait(10)
+        return train(job)
+
+    jobs = make_jobs(tmp_path, 20)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(jobs, interrupted, tmp_path)
+    assert [record.seed for record in load_folder(tmp_path).records] == [0]
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            sweep(jobs, interrupted, tmp_path, executor=pool)
+        release.set()
+    assert len(trained(tmp_path)) <= 2  # the run that had started, of twenty
 
 
 def interrupt_this_process() -> None:

@@ -16,6 +16,7 @@ from benchmarks._rates import Timing, Variant, at_once, prepare, random_corpus
 from benchmarks._roofline import DATA_SHEET, Peak, least_seconds, step_bytes, step_flops
 from esp_lib.bert import ablations, model
 from esp_lib.bert.config import BertConfig, CorpusConfig, PretrainConfig
+from esp_lib.bert.corpus import CLS, PAD, SEP, mask
 
 CPU = torch.device("cpu")
 CONFIG = PretrainConfig(
@@ -149,6 +150,21 @@ def test_roofline_is_the_longer_of_arithmetic_and_traffic():
 
 
 # ------------------------------------------------------------------------------------- the rates
+
+
+def test_random_pairs_are_pairs():
+    train = random_corpus(CONFIG).train
+    assert train.tokens.shape == (64, 24)
+    for tokens, segments, length in zip(train.tokens, train.segments, train.lengths, strict=True):
+        assert tokens[0] == CLS
+        assert tokens[length - 1] == SEP
+        assert (tokens == SEP).sum() == 2
+        assert (tokens[length:] == PAD).all()
+        first = tokens.tolist().index(SEP)
+        assert segments.tolist() == [0] * (first + 1) + [1] * (length - 1 - first) + [0] * (
+            24 - length
+        )
+    assert mask(train, 700, [0]).weights.any(axis=1).all()
 
 
 def test_published_loop_trains_on_our_pairs_and_leaves_no_files(script, training, tmp_path):

@@ -4,6 +4,8 @@ The page has what a page of the book has: its style sheets, its bundle, the stat
 one view of them.
 """
 
+import re
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,34 @@ def test_validation_is_drawn_where_it_was_recorded(open_page, url, made):
     assert faint.first.get_attribute("d").count("L") + 1 == (made.runs[0].steps > 252).sum()
 
 
+def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, url):
+    page = open_page(url)
+    chart = explorer(page, NAME).locator(".esp-chart")
+    box = chart.bounding_box()
+    axis = lambda: chart.locator(".esp-axes").inner_html()  # noqa: E731
+    still = axis()
+    handle = field(page, "every", NAME).locator(".noUi-handle").bounding_box()
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for step in range(1, 12):
+        page.mouse.move(x + 20 * step, y)
+        page.wait_for_timeout(30)
+    wait_for(page, NAME, "s.settings.every > 100")
+    assert axis() == still
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    assert axis() != still
+    assert chart.bounding_box() == box
+    for key in ("run1", "run3"):  # rows are unseen, and what is below stays where it is
+        field(page, key, NAME).locator("input").uncheck()
+        wait_for(page, NAME, f"!s.settings.{key}")
+    rows = explorer(page, NAME).locator(".esp-readout tbody tr")
+    assert [row.is_visible() for row in rows.all()] == [True, False, False]
+    assert "run b" in rows.first.text_content()
+    assert chart.bounding_box() == box
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_page_is_whole_in_both_widths(open_page, url, theme):
     page = open_page(url, theme=theme, reduced_motion="reduce")
@@ -124,3 +154,31 @@ def test_page_is_whole_in_both_widths(open_page, url, theme):
         for name in names.all():
             box = name.bounding_box()
             assert box["x"] + box["width"] <= width
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("0", "Plot every must be a whole number of at least 1 and at most 252, got 0"),
+    ("253", "at most 252, got 253"), ("2.5", "a whole number"), ("ten", "got ten"),
+])  # fmt: skip
+def test_bad_input_is_refused_beside_the_control(open_page, url, text, words):
+    page = open_page(url)
+    before, settings = drawing(page, NAME), state(page, NAME)["settings"]
+    type_in(page, "every", text, NAME)
+    alert = field(page, "every", NAME).get_by_role("alert")
+    playwright_api.expect(alert).to_contain_text(words)
+    page.wait_for_timeout(200)
+    assert (drawing(page, NAME), state(page, NAME)["settings"]) == (before, settings)
+
+
+def test_a_link_reproduces_a_view(open_page, url):
+    page = open_page(url)
+    type_in(page, "every", "28", NAME)
+    field(page, "run2", NAME).locator("input").uncheck()
+    wait_for(page, NAME, "s.settings.every === 28 && !s.settings.run2")
+    page.wait_for_function("() => location.hash.includes('run2=off')")
+    expected = drawing(page, NAME)
+    other = open_page(page.url)
+    wait_for(other, NAME, "s.settings.every === 28")
+    clip = re.compile(r"esp-clip-\w+")
+    assert clip.sub("", drawing(other, NAME)) == clip.sub("", expected)
+    assert not field(other, "run2", NAME).locator("input").is_checked()
