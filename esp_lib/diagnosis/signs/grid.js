@@ -11,6 +11,7 @@ import { average, finiteMean, rint, totalOf } from "../../sawtooth/sums.js";
 
 export const MAX_BINS = 400; // parts of an epoch
 const MAX_CELLS = 40_000;
+const MAX_SEARCHED = 4_096; // parts of a run in which lengths are searched
 const FILLED = 0.7; // of the parts of a run that must hold points
 
 /**
@@ -78,6 +79,9 @@ export function arrange(steps, loss, stepsPerEpoch, window, most = MAX_BINS) {
 }
 
 const centerOf = (bin, bins) => (bin + 0.5) / bins;
+
+/** Steps in a part of a run where lengths are searched: those of a point, or more. */
+export const cellWidth = (steps, interval) => Math.max(interval, steps[steps.length - 1] / MAX_SEARCHED);
 
 /**
  * The loss less its mean in equal parts of the run, `width` steps each, and not of epochs; gaps are

@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 MAX_BINS = 400  # parts of an epoch
 MAX_CELLS = 40_000
+MAX_SEARCHED = 4_096  # parts of a run in which lengths are searched
 FILLED = 0.7  # of the parts of a run that must hold points
 
 
@@ -77,6 +78,11 @@ def arrange(
     shape = epochs, bins
     repeats = _repeats(steps, T, window)
     return Grid(y.reshape(shape), at.reshape(shape), first, repeats, inside)
+
+
+def cell_width(steps: Array, interval: float) -> float:
+    """Steps in a part of a run where lengths are searched: those of a point, or more."""
+    return max(interval, float(steps[-1]) / MAX_SEARCHED)
 
 
 def in_cells(steps: Array, loss: Array, interval: float, width: float) -> Array | None:

@@ -4,9 +4,8 @@
 import { tTail } from "../../sawtooth/student_t.js";
 import { argmax, finiteMedian, rint, squaresAbout, total, totalOf } from "../../sawtooth/sums.js";
 import { noiseRepeats } from "./features.js";
-import { MAX_BINS, arrange, coarsen, filledShare, inCells, toothOf } from "./grid.js";
+import { MAX_BINS, arrange, cellWidth, coarsen, filledShare, inCells, toothOf } from "./grid.js";
 
-const MAX_SEARCHED = 4_096; // points of the curve in which is searched
 const REFINE_BINS = 40; // parts of an epoch are enough to compare neighbouring lengths
 const LEAST_CELLS = 8; // points of it in an epoch
 const LEAST_EPOCHS = 2.5; // so that there are two boundaries
@@ -38,7 +37,7 @@ const MOST_MULTIPLES = 12; // multiples of a period that are told from it
 export function findPeriod(steps, loss, interval) {
   const nothing = { steps: NaN, pValue: 1, error: NaN, tries: 0 };
   const whole = steps[steps.length - 1];
-  const width = Math.max(interval, whole / MAX_SEARCHED);
+  const width = cellWidth(steps, interval);
   const y = inCells(steps, loss, interval, width);
   if (y === null) return nothing;
   const cells = y.length;

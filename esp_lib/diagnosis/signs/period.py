@@ -20,6 +20,7 @@ from esp_lib.diagnosis.signs.grid import (
     MAX_BINS,
     Grid,
     arrange,
+    cell_width,
     coarsen,
     in_cells,
     median,
@@ -29,7 +30,6 @@ from esp_lib.sawtooth.measurement import Sawtooth
 
 Array = NDArray[np.float64]
 
-MAX_POINTS = 4_096  # of the curve in which is searched
 REFINE_BINS = 40  # parts of an epoch are enough to compare neighbouring lengths
 MIN_POINTS = 8  # points of it in an epoch
 MIN_EPOCHS = 2.5  # so that there are two boundaries
@@ -73,7 +73,7 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     """
     nothing = Period(float("nan"), 1.0, float("nan"), 0)
     total = float(steps[-1])
-    width = max(interval, total / MAX_POINTS)
+    width = cell_width(steps, interval)
     y = in_cells(steps, loss, interval, width)
     if y is None or y.size <= MIN_POINTS * MIN_EPOCHS:
         return nothing

@@ -1,10 +1,9 @@
 // Does the noise of a log come again after some number of steps? Then the order of its data repeats:
 // the twin of esp_lib/diagnosis/signs/repetition.py, where the method is explained.
 
-import { inCells } from "./grid.js";
+import { cellWidth, inCells } from "./grid.js";
 import { rint } from "../../sawtooth/sums.js";
 
-const MAX_POINTS = 4_096; // of the curve in which is searched
 const BESIDE = 2; // points at either side of a boundary that are left out: drops repeat in any order
 const CLIPPED = 4; // standard deviations of a difference
 const LEAST = 15; // pairs of points
@@ -20,7 +19,7 @@ const LEAST = 15; // pairs of points
  */
 export function comesAgain(steps, loss, length, interval) {
   const best = { correlation: NaN, error: NaN, steps: NaN };
-  const width = Math.max(interval, steps[steps.length - 1] / MAX_POINTS);
+  const width = cellWidth(steps, interval);
   const y = inCells(steps, loss, interval, width);
   if (y === null) return best;
   const { bend, far } = scaledBends(y, length / width);

@@ -11,11 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from esp_lib.diagnosis.signs.grid import in_cells
+from esp_lib.diagnosis.signs.grid import cell_width, in_cells
 
 Array = NDArray[np.float64]
 
-MAX_POINTS = 4_096  # of the curve in which is searched
 BESIDE = 2.0  # points at either side of a boundary that are left out: drops repeat in any order
 CLIPPED = 4.0  # standard deviations of a difference
 LEAST = 15  # pairs of points
@@ -39,7 +38,7 @@ def comes_again(steps: Array, loss: Array, length: float, interval: float) -> Ag
         interval: steps from one point to the next.
     """
     nan = float("nan")
-    width = max(interval, float(steps[-1]) / MAX_POINTS)
+    width = cell_width(steps, interval)
     y = in_cells(steps, loss, interval, width)
     if y is None:
         return Again(nan, nan, nan)
