@@ -7,6 +7,7 @@ import os
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from ipywidgets.embed import embed_data
@@ -80,10 +81,16 @@ def served(folder=".", handler=SimpleHTTPRequestHandler):
 
 
 def wait_for_explorers(page):
-    """Until every explorer of the page has drawn, and MathJax has typeset."""
+    """Until every explorer has drawn, as a reader comes to it, and MathJax has typeset."""
+    comes = "?" not in urlsplit(page.url).fragment  # where a link names one, all draw at once
+    for figure in page.locator(".esp-fallback").all():
+        if comes:
+            figure.evaluate("(one) => one.parentElement.scrollIntoView()")
+        figure.wait_for(state="hidden", timeout=20_000)
+    if comes:
+        page.evaluate("scrollTo(0, 0)")
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.esp-fallback')].every((f) => f.hidden)",
-        timeout=20_000,
+        "() => !document.querySelector('script[src*=tex-]') || MathJax?.startup?.promise"
     )
     page.evaluate("() => globalThis.MathJax?.startup?.promise.then(() => true)")
 

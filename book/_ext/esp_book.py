@@ -9,8 +9,9 @@
 4. Quiet: theme options without which the pages log an error or show two search fields.
    (`_config.yml` lists the extensions by name: sphinx-thebe, which Jupyter Book adds by default,
    writes its scripts twice and throws on pages that have no live code.)
-5. Weight: MathJax only where there are formulas; `book/js/scripts/fontawesome.js` stands in for the
-   theme's icon script, which its style sheet makes superfluous.
+5. Weight: MathJax only where there are formulas, and after the explorers in sight;
+   `book/js/scripts/fontawesome.js` stands in for the theme's icon script, which its style sheet
+   makes superfluous.
 6. Access: `book/js/` lets the keyboard reach boxes that scroll sideways, and the search find
    pages to read before the library's reference.
 7. Speed: pages are read in several processes, so that chapters are executed side by side.
@@ -72,7 +73,7 @@ def configure(app: Sphinx, config: Config) -> None:
     static = [BOOK / "css", BOOK / "js"]
     if has_assets():
         static.append(VENDOR)
-        config.nb_ipywidgets_js = {WIDGETS: {"defer": "defer"}}
+        config.nb_ipywidgets_js = {WIDGETS: {"async": "async"}}
         config.mathjax_path = MATHJAX
         logger.info("page assets: served by the book itself")
     else:
@@ -105,22 +106,26 @@ def read_side_by_side(app: Sphinx, *_: Any) -> None:
         app.extensions[name].parallel_read_safe = True
 
 
-def drop_unused_mathjax(
-    app: Sphinx, pagename: str, _: str, context: dict[str, Any], *__: Any
-) -> None:
-    """Leave MathJax out of pages without a formula (event `html-page-context`).
+def place_mathjax(app: Sphinx, pagename: str, _: str, context: dict[str, Any], *__: Any) -> None:
+    """MathJax only on pages with formulas, and after explorers (event `html-page-context`).
 
-    Sphinx loads it on the root page as soon as any page of the book has one.
+    Sphinx loads it on the root page as soon as any page of the book has a formula. On a page with
+    explorers, `widgets.js` loads it when those in sight are live.
     """
-    if app.env.get_domain("math").data["has_equations"].get(pagename):
-        return
-    scripts = context["script_files"]
-    scripts[:] = [
-        script
-        for script in scripts
-        if not str(getattr(script, "filename", "")).endswith(app.config.mathjax_path)
-        and not getattr(script, "attributes", {}).get("body", "").startswith("window.MathJax")
-    ]
+    with_formulas = app.env.get_domain("math").data["has_equations"].get(pagename)
+    files = [str(getattr(script, "filename", "")) for script in context["script_files"]]
+    later = any(name.endswith(WIDGETS) for name in files)
+    kept = []
+    for name, script in zip(files, context["script_files"], strict=True):
+        attributes = getattr(script, "attributes", {})
+        loads = name.endswith(app.config.mathjax_path)
+        if loads and later:
+            del attributes["defer"]
+            attributes["type"] = "text/later"
+        sets = attributes.get("body", "").startswith("window.MathJax")
+        if with_formulas or not (loads or sets):
+            kept.append(script)
+    context["script_files"][:] = kept
 
 
 def drop_launch_buttons_of_text(
@@ -142,7 +147,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.setup_extension(part)
     app.connect("config-inited", configure, priority=400)
     app.connect("env-before-read-docs", read_side_by_side)
-    app.connect("html-page-context", drop_unused_mathjax, priority=900)
+    app.connect("html-page-context", place_mathjax, priority=900)
     app.connect("html-page-context", drop_launch_buttons_of_text, priority=900)
     app.add_css_file("esp.css", priority=900)
     app.add_css_file("esp-widgets.css", priority=900)

@@ -122,9 +122,12 @@ def page_svg(figure: Any, prefix: str) -> str:
     svg = re.sub(r"<style.*?</style>\s*", "", svg, flags=re.DOTALL)  # it would style the page
     head, rest = svg.split(">", 1)
     head = re.sub(r' (width|height|version)="[^"]*"', "", head)
+    width, height = figure.get_size_inches()
     svg = (
         f'{head} aria-hidden="true" focusable="false" '
-        f'style="stroke-linejoin: round; stroke-linecap: butt">{rest}'
+        f'style="stroke-linejoin: round; stroke-linecap: butt; '
+        # what is out of sight is not laid out, and keeps its place
+        f'content-visibility: auto; aspect-ratio: {width:g} / {height:g}">{rest}'
     )
     svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{prefix}-", svg)

@@ -6,8 +6,8 @@ paper's start x = 3, for the loss after the paper's ten epochs, and from x = 0, 
 where the tooth is settled after four epochs. (From x = 3 the descent is not over after ten epochs
 in most cells, and bends the curve more than the tooth does.)
 
-Maps that are finer than the pages compute are run records of profile "paper", made on a GPU by
-`python -m esp_lib runs train map-beta2-eps map-betas map-batch --profile paper --device cuda`.
+Maps that are finer than pages should compute are run records of profile "paper", made by
+`python -m esp_lib runs train map-beta2-eps map-betas map-batch --profile paper`.
 """
 
 from collections.abc import Callable

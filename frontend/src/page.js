@@ -12,6 +12,7 @@ import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+const PATIENCE = 2000; // ms that the next view waits for the drawing of one
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
 
 /** anywidget's front end is an AMD module: give it the one dependency that it asks for. */
@@ -54,23 +55,86 @@ function shimMathJax() {
   if (globalThis.MathJax) globalThis.MathJax.Hub ??= { Queue: typeset };
 }
 
-async function showViews(manager, models) {
-  const views = [];
-  for (const tag of document.querySelectorAll(VIEW)) {
-    const model = models.find((item) => item.model_id === JSON.parse(tag.textContent).model_id);
-    if (!model) continue;
-    shimMathJax();
-    const place = document.createElement("div");
-    tag.before(place);
-    const view = await manager.create_view(model);
-    Widget.attach(view.luminoWidget, place);
-    views.push(view);
-  }
-  window.addEventListener("resize", () => {
-    for (const view of views) {
-      MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize);
-    }
+/** The models of a state that one model needs or is linked with, as a state of their own. */
+function partOf({ state, ...version }, id) {
+  const part = new Set([id]);
+  const groups = Object.entries(state).map(([key, model]) => {
+    const others = JSON.stringify(model).matchAll(/IPY_MODEL_(\w+)/g);
+    return [key, ...Array.from(others, ([, other]) => other)];
   });
+  for (let before = 0; before < part.size; ) {
+    before = part.size;
+    for (const group of groups) {
+      if (group.some((key) => part.has(key))) group.forEach((key) => part.add(key));
+    }
+  }
+  const models = Object.entries(state).filter(([key]) => part.has(key));
+  return { ...version, state: Object.fromEntries(models) };
+}
+
+/** Shows the view of a tag; a promise of its first drawing, for which nobody waits long. */
+async function showView(manager, state, tag) {
+  const id = JSON.parse(tag.textContent).model_id;
+  if (!state.state[id]) return null;
+  shimMathJax();
+  const restore = waitLonger(); // models are made here
+  const models = await manager.set_state(partOf(state, id));
+  restore();
+  const place = document.createElement("div");
+  tag.before(place);
+  const view = await manager.create_view(models.find((model) => model.model_id === id));
+  Widget.attach(view.luminoWidget, place);
+  window.addEventListener("resize", () => {
+    MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize);
+  });
+  return new Promise((done) => {
+    view.el.addEventListener("esp-live", done, { once: true });
+    setTimeout(done, PATIENCE);
+  });
+}
+
+/**
+ * Shows each view when it is within a screen of what the reader sees, in the order of the page;
+ * all of them where the address holds the settings of one.
+ */
+function showViews(manager, state) {
+  const tags = [...document.querySelectorAll(VIEW)];
+  const waiting = new Map(tags.map((tag) => [tag.parentElement, tag]));
+  let last = Promise.resolve(); // one after another: the first is live the sooner
+  const show = (places) => {
+    for (const place of places) {
+      const tag = waiting.get(place);
+      near.unobserve(place);
+      waiting.delete(place);
+      if (tag) last = last.then(() => showView(manager, state, tag)).catch(console.error);
+    }
+    last.then(afterLoading).then(loadMathJax);
+  };
+  const near = new IntersectionObserver(
+    (entries) => show(entries.filter((one) => one.isIntersecting).map((one) => one.target)),
+    { rootMargin: "100% 0%" },
+  );
+  const showNamed = () => {
+    if (location.hash.includes("?")) show(waiting.keys());
+  };
+  for (const place of waiting.keys()) near.observe(place);
+  window.addEventListener("hashchange", showNamed);
+  showNamed();
+  if (!tags.length) afterLoading().then(loadMathJax);
+}
+
+async function afterLoading() {
+  if (document.readyState === "complete") return;
+  await new Promise((done) => window.addEventListener("load", done, { once: true }));
+}
+
+/** Formulas come after the explorers in sight: MathJax keeps a phone busy for seconds. */
+function loadMathJax() {
+  const waiting = document.querySelector('script[type="text/later"]');
+  if (!waiting) return;
+  const script = document.createElement("script");
+  script.src = waiting.src;
+  waiting.replaceWith(script);
 }
 
 /** anywidget gives a widget two seconds to start, too few for a slow machine: wait for a minute. */
@@ -82,19 +146,15 @@ function waitLonger() {
   };
 }
 
-async function main() {
+function main() {
   const style = document.createElement("style");
   style.textContent = WIDGET_CSS; // put in by build.mjs
   document.head.prepend(style);
-  shimMathJax();
   for (const tag of document.querySelectorAll(STATE)) {
-    const manager = new PageManager();
-    const restore = waitLonger(); // models are made here
-    const models = await manager.set_state(JSON.parse(tag.textContent));
-    restore();
-    await showViews(manager, models);
+    showViews(new PageManager(), JSON.parse(tag.textContent));
   }
 }
 
-if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", main);
-else main();
+// The script is asynchronous: the page may still be read, and then `main` waits for its end.
+if (document.readyState !== "loading") main();
+else document.addEventListener("readystatechange", main, { once: true });

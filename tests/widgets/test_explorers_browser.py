@@ -234,6 +234,17 @@ def test_a_link_opens_what_it_sets_at_its_explorer_and_holds_several(open_page, 
     assert "&&sawtooth?eps=1e-5" in page.url
 
 
+def test_explorers_are_made_when_they_come_near_and_formulas_after_them(open_page, site):
+    page = open_page(f"{site}/{PLAY}.html", wait=False)
+    page.wait_for_selector('[data-explorer="sawtooth"]')
+    page.wait_for_selector("mjx-container", state="attached")
+    assert page.locator('[data-explorer="similarity"]').count() == 0
+    picture = page.locator('.esp-fallback[data-for="similarity"]')
+    picture.scroll_into_view_if_needed()
+    page.wait_for_selector('[data-explorer="similarity"]')
+    assert picture.is_hidden()
+
+
 def test_the_root_page_keeps_a_links_settings(open_page, site):
     page = open_page(f"{site}/index.html#sawtooth?beta2=0.9", wait=False)
     page.wait_for_url(f"{site}/{LANDING}.html#sawtooth?beta2=0.9")

@@ -20,4 +20,5 @@ export function goLive(root, name) {
   for (const figure of output?.querySelectorAll(`.esp-fallback[data-for="${name}"]`) ?? []) {
     figure.hidden = true;
   }
+  root.dispatchEvent(new Event("esp-live")); // the page goes on with what comes next
 }
