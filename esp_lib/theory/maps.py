@@ -3,6 +3,7 @@
 The simulated problem is a quarter of the paper's, with a quarter of the batch: epochs stay as long.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,13 +45,12 @@ def tame(teeth: Array) -> NDArray[np.bool_]:
 def amplitude_map(
     rule: Optimizer, quarter_rule: Optimizer, *, problems: int, device: str = "cpu"
 ) -> AmplitudeMap:
-    """Simulate and predict the tooth of every cell; the cells of a row share their problems.
+    """Simulate and predict the tooth of every cell, on problems of its own.
 
     `rule` has shape (rows, columns), as many of each; `quarter_rule` is the same with four
     times its eps, for a quarter of the gradient's sum.
     """
-    rows = rule.shape[0]
-    seeds = np.arange(problems * rows).reshape(problems, rows, 1)
+    seeds = np.arange(problems * math.prod(rule.shape)).reshape(problems, *rule.shape)
     curve = simulate(
         level_floor(QuadraticProblem.sample(2_500, 2_500, seed=seeds)),
         quarter_rule,
