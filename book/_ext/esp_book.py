@@ -37,8 +37,8 @@ WIDGETS = "esp-vendor/widgets.js"  # below VENDOR
 MATHJAX = "esp-vendor/mathjax/tex-chtml-full.js"  # below VENDOR
 
 # Sphinx's option -j, which `jupyter-book build` does not hand on. A process is given neighbouring
-# pages: with 8 processes the nine chapters are three groups of about equal length.
-PROCESSES = 8
+# pages: with 12 processes the nine chapters go in pairs, and the last pair keeps no core waiting.
+PROCESSES = 12
 
 logger = logging.getLogger(__name__)
 
