@@ -197,18 +197,16 @@ def main() -> None:
         first = [measure_first_curve(browser, url) for _ in range(VISITS)]
         print("measuring latency", flush=True)
         latency = measure_latency(browser, url)
-        slowed = {}
+        slowed, weights = {}, {}
         for path in sorted(folder.glob("book/*.html")):
             if "esp-fallback" not in path.read_text("utf8"):
                 continue
             print(f"slowing down {path.stem}", flush=True)
             address = f"{site}/book/{path.name}"
-            slowed[path.stem] = (
-                *measure_slowed(browser, address),
-                sum(measure_weight(browser, address).values()),
-            )
-        weights = measure_weight(browser, url)
-        lines = lines_of(latency, first, weights, slowed, browser.version)
+            weights[address] = measure_weight(browser, address)
+            total = sum(weights[address].values())
+            slowed[path.stem] = (*measure_slowed(browser, address), total)
+        lines = lines_of(latency, first, weights[url], slowed, browser.version)
         browser.close()
     write(__file__, "The explorers on their pages", lines, about=" after `make book`.")
 

@@ -140,19 +140,15 @@ def type_in(page, key, text, name="sawtooth"):
 TWO_FRAMES = "() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
 
 
-def fits(page, width):
-    """At this width nothing is wider than the page."""
+def check_whole(page, width):
+    """At this width nothing is wider than the page, and axe-core finds nothing wrong."""
+    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
+    if not page.evaluate("() => 'axe' in globalThis"):
+        page.add_script_tag(path=AXE)
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_timeout(300)
     page.evaluate(TWO_FRAMES)  # observers of sizes have been told
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-
-
-def is_accessible(page):
-    """axe-core finds nothing wrong with the page as it is."""
-    require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
-    if not page.evaluate("() => 'axe' in globalThis"):
-        page.add_script_tag(path=AXE)
     found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
     violations = [
         (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3])
@@ -160,9 +156,3 @@ def is_accessible(page):
     ]
     assert not violations, violations
     assert found["passes"]  # there was something to look at
-
-
-def check_whole(page, width):
-    """Both, at this width."""
-    fits(page, width)
-    is_accessible(page)

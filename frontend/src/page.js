@@ -12,8 +12,8 @@ import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 
 const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
-const PATIENCE = 2000; // ms that the next view waits for the drawing of one
 const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+const PATIENCE = 2000; // ms that the next view waits for the drawing of one
 
 /** anywidget's front end is an AMD module: give it the one dependency that it asks for. */
 function loadAnywidget() {
@@ -55,58 +55,38 @@ function shimMathJax() {
   if (globalThis.MathJax) globalThis.MathJax.Hub ??= { Queue: typeset };
 }
 
-/** The models of a state that one model needs or is linked with, as a state of their own. */
-function partOf({ state, ...version }, id) {
-  const part = new Set([id]);
-  const groups = Object.entries(state).map(([key, model]) => {
-    const others = JSON.stringify(model).matchAll(/IPY_MODEL_(\w+)/g);
-    return [key, ...Array.from(others, ([, other]) => other)];
-  });
-  for (let before = 0; before < part.size; ) {
-    before = part.size;
-    for (const group of groups) {
-      if (group.some((key) => part.has(key))) group.forEach((key) => part.add(key));
-    }
-  }
-  const models = Object.entries(state).filter(([key]) => part.has(key));
-  return { ...version, state: Object.fromEntries(models) };
-}
-
-/** Shows the view of a tag; a promise of its first drawing, for which nobody waits long. */
-async function showView(manager, state, tag) {
-  const id = JSON.parse(tag.textContent).model_id;
-  if (!state.state[id]) return null;
+/** Shows a model where its tag stands; a promise of its first drawing, for which none waits long. */
+async function showView(manager, model, tag) {
   shimMathJax();
-  const restore = waitLonger(); // models are made here
-  const models = await manager.set_state(partOf(state, id));
-  restore();
   const place = document.createElement("div");
   tag.before(place);
-  const view = await manager.create_view(models.find((model) => model.model_id === id));
+  const view = await manager.create_view(model);
   Widget.attach(view.luminoWidget, place);
   window.addEventListener("resize", () => {
     MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize);
   });
-  return new Promise((done) => {
+  await new Promise((done) => {
     view.el.addEventListener("esp-live", done, { once: true });
     setTimeout(done, PATIENCE);
   });
 }
 
 /**
- * Shows each view when it is within a screen of what the reader sees, in the order of the page;
- * all of them where the address holds the settings of one.
+ * Shows each model when its place is within a screen of what the reader sees, in the order of the
+ * page; all of them where the address holds the settings of one.
  */
-function showViews(manager, state) {
-  const tags = [...document.querySelectorAll(VIEW)];
-  const waiting = new Map(tags.map((tag) => [tag.parentElement, tag]));
+function showViews(manager, models) {
+  const waiting = new Map(); // place -> what shows its model
+  for (const tag of document.querySelectorAll(VIEW)) {
+    const model = models.find((item) => item.model_id === JSON.parse(tag.textContent).model_id);
+    if (model) waiting.set(tag.parentElement, () => showView(manager, model, tag));
+  }
   let last = Promise.resolve(); // one after another: the first is live the sooner
   const show = (places) => {
     for (const place of places) {
-      const tag = waiting.get(place);
       near.unobserve(place);
+      last = last.then(waiting.get(place)).catch(console.error);
       waiting.delete(place);
-      if (tag) last = last.then(() => showView(manager, state, tag)).catch(console.error);
     }
     last.then(afterLoading).then(loadMathJax);
   };
@@ -115,12 +95,12 @@ function showViews(manager, state) {
     { rootMargin: "100% 0%" },
   );
   const showNamed = () => {
-    if (location.hash.includes("?")) show(waiting.keys());
+    if (location.hash.includes("?")) show([...waiting.keys()]);
   };
   for (const place of waiting.keys()) near.observe(place);
   window.addEventListener("hashchange", showNamed);
   showNamed();
-  if (!tags.length) afterLoading().then(loadMathJax);
+  if (!waiting.size) show([]);
 }
 
 async function afterLoading() {
@@ -146,12 +126,17 @@ function waitLonger() {
   };
 }
 
-function main() {
+async function main() {
   const style = document.createElement("style");
   style.textContent = WIDGET_CSS; // put in by build.mjs
   document.head.prepend(style);
+  shimMathJax();
   for (const tag of document.querySelectorAll(STATE)) {
-    showViews(new PageManager(), JSON.parse(tag.textContent));
+    const manager = new PageManager();
+    const restore = waitLonger(); // models are made here
+    const models = await manager.set_state(JSON.parse(tag.textContent));
+    restore();
+    showViews(manager, models);
   }
 }
 

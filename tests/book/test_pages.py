@@ -11,12 +11,11 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from tests.browsing import fits, is_accessible
+from tests.browsing import check_whole
 from tests.conftest import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for chapter in TOC["chapters"])]
-JUDGED = {("light", 1440), ("dark", 390)}
 SHOTS = ROOT / "_build" / "screenshots"
 # What would be cut off at the right: the links at the foot, and formulas that can't be scrolled.
 CUT = """() => [
@@ -33,15 +32,12 @@ CUT = """() => [
 @pytest.mark.browser
 @pytest.mark.parametrize("name", PAGES)
 def test_page_is_whole_in_both_themes_and_widths(open_page, site, name):
-    """Seen in all four ways; axe-core judges each theme and each width once: it takes seconds."""
     page = open_page(f"{site}/{name}.html", reduced_motion="reduce")
     page.add_style_tag(content="svg { content-visibility: visible !important; }")  # far off, too
     SHOTS.mkdir(parents=True, exist_ok=True)
     for theme, width in itertools.product(("light", "dark"), (1440, 390)):
         page.emulate_media(color_scheme=theme)
-        fits(page, width)
-        if (theme, width) in JUDGED:
-            is_accessible(page)
+        check_whole(page, width)
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         page.screenshot(
             path=SHOTS / f"{name.split('/')[-1]}-{theme}-{width}.png",

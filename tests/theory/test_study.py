@@ -79,6 +79,8 @@ def test_maps_are_simulated_predicted_and_drawn():
     assert found.simulated.shape == found.predicted.shape == (2, 2)
     assert found.tame.all()
     np.testing.assert_allclose(found.predicted, found.simulated, rtol=0.5)
+    alike = Adam(lr=0.06, beta1=0.9, beta2=np.full((2, 2), 0.9), eps=1e-8)
+    assert np.unique(amplitude_map(alike, alike, problems=1).simulated).size == 4  # problems differ
     panels = draw_maps(found, side, side, [(side, side, "-")], "x", log_x=False)
     text = [figures.show(*panels, name="a", number="1", caption="c", alt="a").record["csv"]]
     panels = [draw_cut("(d)", found, (slice(None), 0), side, {"K* = T": 0.95})]

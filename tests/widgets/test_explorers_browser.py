@@ -235,9 +235,18 @@ def test_a_link_opens_what_it_sets_at_its_explorer_and_holds_several(open_page, 
 
 
 def test_explorers_are_made_when_they_come_near_and_formulas_after_them(open_page, site):
-    page = open_page(f"{site}/{PLAY}.html", wait=False)
-    page.wait_for_selector('[data-explorer="sawtooth"]')
+    page = open_page("about:blank", wait=False)
+    page.add_init_script(
+        """new MutationObserver(() => {
+          if (document.querySelector("[data-live]")) globalThis.liveAt ??= performance.now();
+        }).observe(document, {subtree: true, childList: true, attributeFilter: ["data-live"]});"""
+    )
+    page.goto(f"{site}/{PLAY}.html")
     page.wait_for_selector("mjx-container", state="attached")
+    asked = page.evaluate(
+        "() => performance.getEntriesByType('resource').find((one) => /tex-/.test(one.name)).startTime"
+    )
+    assert asked >= page.evaluate("liveAt")
     assert page.locator('[data-explorer="similarity"]').count() == 0
     picture = page.locator('.esp-fallback[data-for="similarity"]')
     picture.scroll_into_view_if_needed()
