@@ -134,6 +134,9 @@ def test_tall_figures_keep_their_height_on_phones(curves):
     page = figures.show(ax, name="fig-x", number="0.1", caption="C", alt="A").page
     boxes = re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', page)
     assert [float(height) for _, height in boxes] == [6 * 72, 6 * 72]
+    kept = re.findall(r"aspect-ratio: ([\d.]+) / ([\d.]+)", page)  # of the place while out of sight
+    for (width, height), (wide, high) in zip(boxes, kept, strict=True):
+        assert float(wide) / float(high) == pytest.approx(float(width) / float(height), rel=1e-4)
     assert float(boxes[1][0]) == pytest.approx(figures.PANEL[0] * 72, rel=0.01)
 
 
