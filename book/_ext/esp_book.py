@@ -23,13 +23,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import nbclient
 from esp_policy import load_from_cdn
+from jupyter_cache.executors import utils as executors
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.util import logging
+from traitlets.config import Config as KernelConfig
 
 BOOK = Path(__file__).resolve().parent.parent
 VENDOR = BOOK / "vendor"
@@ -93,6 +97,18 @@ def configure(app: Sphinx, config: Config) -> None:
     config.html_context = {"default_mode": "auto", **config.html_context}
 
 
+def execute_with_files(*notebook: Any, **options: Any) -> Any:
+    """Execute a notebook as `nbclient.execute` does, with a kernel that talks over files.
+
+    Over TCP the ports of a kernel are chosen before it starts. Kernels that start at once in
+    several processes now and then got the same one, and the build failed
+    (https://github.com/jupyter/jupyter_client/issues/487).
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = {"transport": "ipc", "ip": str(Path(folder, "kernel"))}
+        return nbclient.execute(*notebook, config=KernelConfig(KernelManager=files), **options)
+
+
 def read_side_by_side(app: Sphinx, *_: Any) -> None:
     """Let Sphinx read pages in several processes (event `env-before-read-docs`).
 
@@ -100,7 +116,10 @@ def read_side_by_side(app: Sphinx, *_: Any) -> None:
     all pages have been read, in Sphinx's own process; the other has its say in LaTeX alone. A
     chapter's BLAS gets one thread: with two, chapter 1 took twice as long beside the others.
     """
+    if os.name != "posix":  # Sphinx reads one page after another there
+        return
     app.parallel = PROCESSES
+    executors.executenb = execute_with_files
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
         app.extensions[name].parallel_read_safe = True

@@ -5,9 +5,11 @@ Screenshots go to `_build/screenshots/`.
 
 import itertools
 import json
+import os
 import re
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import yaml
 
@@ -124,3 +126,20 @@ def test_buttons_need_the_repositorys_address(extension, monkeypatch):
     assert options["repository_branch"] == "next"
     assert all(value for key, value in options.items() if key.startswith("use_"))
     assert set(options["launch_buttons"]) >= {"binderhub_url", "colab_url"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pages are read one after another")
+def test_kernels_that_run_side_by_side_share_no_ports(extension, monkeypatch):
+    executors = extension.executors
+    monkeypatch.setattr(executors, "executenb", executors.executenb)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    more = ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex")
+    extension.read_side_by_side(SimpleNamespace(extensions={n: SimpleNamespace() for n in more}))
+    cell = nbformat.v4.new_code_cell(
+        "import ipykernel\nprint(open(ipykernel.get_connection_file()).read())"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    executors.single_nb_execution(notebook, cwd=None, timeout=60, allow_errors=False)
+    connection = json.loads(notebook.cells[0].outputs[0].text)
+    assert connection["transport"] == "ipc"
+    assert not os.path.lexists(connection["ip"] + "-1")  # nothing stays behind

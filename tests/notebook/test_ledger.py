@@ -237,22 +237,22 @@ def alter(folder, module, before, after):
     return folder
 
 
-def test_two_runs_are_identical_and_a_changed_constant_changes_those_that_use_it(tmp_path):
+def test_a_changed_constant_changes_the_chapters_that_use_it_and_no_other(tmp_path):
     """Chapter 2 measures recorded runs: it uses `sawtooth/`, and no update rule."""
     chapter = "02_phenomenon"
-    first, second = (run_chapter(chapter, tmp_path / f"run{i}", ROOT) for i in (1, 2))
+    first = run_chapter(chapter, tmp_path / "run1", ROOT)
     assert len(first.claims) > 5
     assert len(first.figures) > 4
-    assert first.fingerprint == second.fingerprint
-    assert first.made["date"] != second.made["date"]
     other_rule = alter(
         tmp_path / "rule", "optimizers/adaptive.py", "eps: Hyper = 1e-10", "eps: Hyper = 1e-9"
     )
-    assert run_chapter(chapter, tmp_path / "run3", other_rule).fingerprint == first.fingerprint
+    second = run_chapter(chapter, tmp_path / "run2", other_rule)
+    assert second.fingerprint == first.fingerprint
+    assert second.made["date"] != first.made["date"]
     other_tooth = alter(
         tmp_path / "tooth",
         "sawtooth/measurement.py",
         "BEND_WEIGHT = 2 / 15",
         "BEND_WEIGHT = 3 / 15",
     )
-    assert run_chapter(chapter, tmp_path / "run4", other_tooth).fingerprint != first.fingerprint
+    assert run_chapter(chapter, tmp_path / "run3", other_tooth).fingerprint != first.fingerprint
