@@ -140,8 +140,8 @@ def type_in(page, key, text, name="sawtooth"):
 TWO_FRAMES = "() => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)))"
 
 
-def check_whole(page, width):
-    """At this width nothing is wider than the page, and axe-core finds nothing wrong."""
+def check_whole(page, width, *, rules=()):
+    """At this width nothing is wider than the page, and axe-core (all rules or some) is content."""
     require(AXE.exists(), "axe-core is not installed (npm ci in frontend/)")
     if not page.evaluate("() => 'axe' in globalThis"):
         page.add_script_tag(path=AXE)
@@ -149,7 +149,8 @@ def check_whole(page, width):
     page.wait_for_timeout(300)
     page.evaluate(TWO_FRAMES)  # observers of sizes have been told
     assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-    found = page.evaluate("() => axe.run('article', {resultTypes: ['violations']})")
+    options = {"resultTypes": ["violations"], **({"runOnly": [*rules]} if rules else {})}
+    found = page.evaluate("(options) => axe.run('article', options)", options)
     violations = [
         (one["id"], [(node["target"], node["failureSummary"]) for node in one["nodes"]][:3])
         for one in found["violations"]
