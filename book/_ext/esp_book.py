@@ -35,13 +35,15 @@ from sphinx.config import Config
 from sphinx.util import logging
 from traitlets.config import Config as KernelConfig
 
+from esp_lib import Adam, QuadraticProblem, simulate
+
 BOOK = Path(__file__).resolve().parent.parent
 VENDOR = BOOK / "vendor"
 WIDGETS = "esp-vendor/widgets.js"  # below VENDOR
 MATHJAX = "esp-vendor/mathjax/tex-chtml-full.js"  # below VENDOR
 
 # Sphinx's option -j, which `jupyter-book build` does not hand on. A process is given neighbouring
-# pages: with 12 processes the nine chapters go in pairs, and the last pair keeps no core waiting.
+# pages: of 12 each gets two chapters at most; of 8 one got four, and the build took a sixth longer.
 PROCESSES = 12
 
 logger = logging.getLogger(__name__)
@@ -114,12 +116,14 @@ def read_side_by_side(app: Sphinx, *_: Any) -> None:
 
     Two extensions that Jupyter Book adds do not say that they allow it. One numbers chapters when
     all pages have been read, in Sphinx's own process; the other has its say in LaTeX alone. A
-    chapter's BLAS gets one thread: with two, chapter 1 took twice as long beside the others.
+    chapter's BLAS gets one thread: with two, chapter 1 took twice as long beside the others. The
+    loops of a simulation are compiled here, once, and not in each kernel.
     """
     if os.name != "posix":  # Sphinx reads one page after another there
         return
     app.parallel = PROCESSES
     executors.executenb = execute_with_files
+    simulate(QuadraticProblem.sample(20, 10), Adam(), epochs=1, batch_size=5)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     for name in ("sphinx_multitoc_numbering", "sphinx_jupyterbook_latex"):
         app.extensions[name].parallel_read_safe = True
