@@ -43,7 +43,7 @@ def test_page_is_whole_in_both_themes_and_widths(open_page, site, name):
         check_whole(page, width, rules=COLOURS if theme == "dark" else ())  # the rest is alike
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         page.screenshot(
-            path=SHOTS / f"{name.split('/')[-1]}-{theme}-{width}.png",
+            path=SHOTS / f"{name.removeprefix('book/').replace('/', '-')}-{theme}-{width}.png",
             full_page=True,
             timeout=60_000,
         )
