@@ -6,11 +6,15 @@ come from the page's own host and from `blob:`, as the explorers' modules and wo
 within the page are allowed since the theme and MyST-NB write theirs there, different on each page.
 Where the JavaScript was not bundled (no Node), pages load it from public CDNs, which are then
 allowed as well: exact versions, with integrity hashes where a page itself names the file.
+
+Behind a policy Chromium no longer looks ahead for scripts and would load one after another, a round
+trip each. So the head names its own scripts at its start, as files to load now.
 """
 
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -22,6 +26,8 @@ MATHJAX = f"{CDN}/npm/mathjax@3.2.2/es5/tex-mml-chtml.js"
 # sha384 of the files in the npm packages of these versions, which the CDN serves unchanged
 EMBED_HASH = "sha384-1eC9xL7FgepFi8D8Xz/TfxeUzAjG8GK6IsahHuLvlF4LasuWI2qZRAVE45FCEMCr"
 MATHJAX_HASH = "sha384-Wuix6BuhrWbjDBs24bXrjf4ZQ5aFeFWBuKkFekO2t8xFU0iNaLQfp2K6/1Nxveei"
+
+SEARCH = ["_static/searchtools.js", "_static/language_data.js", "searchindex.js"]  # by the theme
 
 WIDGETS = {
     REQUIRE: {
@@ -61,11 +67,20 @@ def load_from_cdn(config: Any) -> None:
     config.mathjax_options = {"integrity": MATHJAX_HASH, "crossorigin": "anonymous"}
 
 
+def preloads(context: dict[str, Any]) -> str:
+    """Links that have the head's scripts loaded at once, those of the page's own host."""
+    tags = [context["js_tag"](script) for script in context["script_files"]]
+    now = [tag for tag in tags if 'type="text/later"' not in tag]
+    files = [found[1] for tag in now if (found := re.search(r'src="((?!https?:)[^"]+)"', tag))]
+    files += [context["pathto"](name, 1) for name in SEARCH]
+    return "".join(f'\n<link rel="preload" as="script" href="{file}" />' for file in files)
+
+
 def add_policy(app: Sphinx, _: str, __: str, context: dict[str, Any], *___: Any) -> None:
     """Put the policy into the head of a page, before its scripts (event `html-page-context`)."""
     bundled = app.config.mathjax_path != MATHJAX
     tag = f'<meta http-equiv="Content-Security-Policy" content="{html.escape(policy(bundled))}" />'
-    context["metatags"] = f"\n{tag}{context.get('metatags', '')}"
+    context["metatags"] = f"\n{tag}{preloads(context)}{context.get('metatags', '')}"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 from tests.browsing import ROOT, bundle, page_text, served, state, wait_for_explorers
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
-from esp_policy import EMBED_HASH, MATHJAX, WIDGETS, add_policy, policy
+from esp_policy import EMBED_HASH, MATHJAX, SEARCH, WIDGETS, add_policy, policy
 
 # What a page could try, to send text to another host.
 ATTEMPTS = {
@@ -118,13 +118,20 @@ def test_every_page_gets_the_policy_first(bundled):
         class config:  # noqa: N801
             mathjax_path = "esp-vendor/mathjax.js" if bundled else MATHJAX
 
-    context = {"metatags": '<meta name="description" content="x">'}
+    context = {
+        "metatags": '<meta name="description" content="x">',
+        "script_files": ["a.js", "https://elsewhere/b.js", 'c.js" type="text/later'],
+        "js_tag": '<script src="{}"></script>'.format,
+        "pathto": lambda name, _: name,
+    }
     add_policy(App, "", "", context)
     tags = re.findall(r"<meta [^>]+>", context["metatags"])
     assert len(tags) == 2
     assert "Content-Security-Policy" in tags[0]
     assert ("jsdelivr" in tags[0]) != bundled
     assert "connect-src &#x27;self&#x27;;" in tags[0]
+    named = re.findall(r'rel="preload" as="script" href="([^"]+)"', context["metatags"])
+    assert named == ["a.js", *SEARCH]
 
 
 def test_pages_without_a_bundle_name_exact_versions_with_hashes():
@@ -145,3 +152,15 @@ def test_every_page_of_the_book_has_the_policy(built_book):
         and "location.replace" not in text  # the root page, which only leads on
     ]
     assert without == []
+
+
+@pytest.mark.parametrize("name", ["index", "06_beyond"])
+def test_no_script_of_a_head_waits_for_another(built_book, name):
+    """Behind a policy Chromium does not look ahead: what is not named early is loaded in turn."""
+    head = (built_book / f"book/{name}.html").read_text("utf8").split("</head>")[0]
+    early = head[: head.index("<script")]
+    named = re.findall(r'<link rel="preload" as="script" href="([^"]+)"', early)
+    scripts = re.findall(r'<script (?![^>]*(?:defer|text/later))[^>]*src="([^"]+)"', head)
+    assert len(scripts) > 8
+    assert set(scripts) <= set(named)
+    assert not any("mathjax" in file for file in named)  # it comes later
