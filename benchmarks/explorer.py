@@ -3,7 +3,8 @@
 `python -m benchmarks.explorer [HTML FOLDER]` measures, on a server of this machine,
 
 - latency: from a key press on the beta2 slider to the frame that shows the new curve is painted;
-- first curve: from the start of navigation to the first live curve being painted;
+- first curve: from the start of navigation to the first live curve being painted, and the same at
+  some distance from the server;
 - weight: what the browser receives for the page, each file gzipped at level 6;
 - on every page with explorers, with the processor slowed down sixfold as a phone's would be: from
   the start of navigation until the page's scripts have run and the explorers in sight are live;
@@ -31,6 +32,9 @@ PAGE = "book/index.html"
 PRESSES = 60
 VISITS = 7
 SLOWED = 6  # times
+DISTANT = {  # ms, and bytes a second
+    "offline": False, "latency": 100, "downloadThroughput": 1e6, "uploadThroughput": 1e6,
+}  # fmt: skip
 # Of the explorers that are within a screen of what is seen, and not folded away.
 IN_SIGHT_LIVE = """() => document.readyState === "complete" &&
   [...document.querySelectorAll(".esp-fallback:not([hidden])")].every((one) => {
@@ -96,10 +100,12 @@ def measure_latency(browser: Browser, url: str) -> list[float]:
     return times
 
 
-def measure_first_curve(browser: Browser, url: str) -> float:
+def measure_first_curve(browser: Browser, url: str, *, distant: bool = False) -> float:
     """Milliseconds from navigation to the first live curve, with an empty cache."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
+    if distant:
+        context.new_cdp_session(page).send("Network.emulateNetworkConditions", DISTANT)
     page.goto(url, wait_until="commit")
     found: float = page.evaluate(FIRST)
     context.close()
@@ -147,6 +153,7 @@ def measure_slowed(browser: Browser, url: str) -> tuple[float, float, int]:
 def lines_of(
     latency: list[float],
     first: list[float],
+    distant: list[float],
     weights: dict[str, int],
     slowed: dict[str, tuple[float, float, int, int]],
     version: str,
@@ -160,6 +167,8 @@ def lines_of(
          f"{statistics.median(latency):.1f} ms ({spread})", "at most 40 ms"),
         ("navigation to first live curve, median (slowest)",
          f"{statistics.median(first):.0f} ms ({max(first):.0f})", "at most 1,200 ms"),
+        (f"the same, {DISTANT['latency']} ms from the server, 8 Mbit/s",
+         f"{statistics.median(distant):.0f} ms ({max(distant):.0f})", ""),
         ("landing page, gzipped", f"{sum(weights.values()) / 1e6:.2f} MB", "at most 1.4 MB"),
     ]  # fmt: skip
     parts = "; ".join(f"{name.rsplit('/', 1)[-1]} {size / 1e3:.0f} kB" for name, size in heaviest)
@@ -195,6 +204,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         print("measuring the first curve", flush=True)
         first = [measure_first_curve(browser, url) for _ in range(VISITS)]
+        distant = [measure_first_curve(browser, url, distant=True) for _ in range(VISITS)]
         print("measuring latency", flush=True)
         latency = measure_latency(browser, url)
         slowed, weights = {}, {}
@@ -206,7 +216,7 @@ def main() -> None:
             weights[address] = measure_weight(browser, address)
             total = sum(weights[address].values())
             slowed[path.stem] = (*measure_slowed(browser, address), total)
-        lines = lines_of(latency, first, weights[url], slowed, browser.version)
+        lines = lines_of(latency, first, distant, weights[url], slowed, browser.version)
         browser.close()
     write(__file__, "The explorers on their pages", lines, about=" after `make book`.")
 
