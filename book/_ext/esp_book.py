@@ -103,7 +103,7 @@ def execute_with_files(*notebook: Any, **options: Any) -> Any:
     """Execute a notebook as `nbclient.execute` does, with a kernel that talks over files.
 
     Over TCP the ports of a kernel are chosen before it starts. Kernels that start at once in
-    several processes now and then got the same one, and the build failed
+    several processes can be given the same one; the later dies, and the build with it
     (https://github.com/jupyter/jupyter_client/issues/487).
     """
     with tempfile.TemporaryDirectory() as folder:

@@ -155,9 +155,9 @@ def test_every_page_of_the_book_has_the_policy(built_book):
 
 
 @pytest.mark.parametrize("name", ["index", "06_beyond"])
-def test_no_script_of_a_head_waits_for_another(built_book, name):
+def test_no_script_of_a_head_waits_for_another(book, name):
     """Behind a policy Chromium does not look ahead: what is not named early is loaded in turn."""
-    head = (built_book / f"book/{name}.html").read_text("utf8").split("</head>")[0]
+    head = (book / f"book/{name}.html").read_text("utf8").split("</head>")[0]
     early = head[: head.index("<script")]
     named = re.findall(r'<link rel="preload" as="script" href="([^"]+)"', early)
     scripts = re.findall(r'<script (?![^>]*(?:defer|text/later))[^>]*src="([^"]+)"', head)
