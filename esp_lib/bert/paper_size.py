@@ -5,7 +5,7 @@ graphic of their repository (`published.bert_tiny`). Both sides are drawn and me
 way: means over 50 steps, smoothed as in the published script. Shown in chapters 2 and 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from esp_lib.bert.corpus import SPECIAL
 from esp_lib.bert.curves import curve, smoothed, validation
 from esp_lib.records.record import RunRecord
 from esp_lib.sawtooth.measurement import Sawtooth, measure
+from esp_lib.sawtooth.statistics import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,10 +65,23 @@ def complete_epochs(record: RunRecord) -> int:
     return len(record.arrays["mlm_loss"]) // int(record.config["steps_per_epoch"])
 
 
-def how_far(records: Sequence[RunRecord]) -> str:
+def how_far(record: RunRecord) -> str:
     """How much of a run there is: "30 epochs", or "the first 7 of 30 epochs"."""
-    found, planned = complete_epochs(records[0]), int(records[0].config["epochs"])
+    found, planned = complete_epochs(record), int(record.config["epochs"])
     return f"{found} epochs" if found == planned else f"the first {found} of {planned} epochs"
+
+
+def how_far_each(runs: Mapping[str, RunRecord]) -> str:
+    """How much there is of runs by their labels: "30 epochs", or for each what there is of it."""
+    each = {label: how_far(record) for label, record in runs.items()}
+    if len(set(each.values())) == 1:
+        return next(iter(each.values()))
+    return ", ".join(f"{there} ({label})" for label, there in each.items())
+
+
+def shared_epochs(runs: Mapping[str, RunRecord]) -> int:
+    """Epochs that all of some runs have."""
+    return min(map(complete_epochs, runs.values()))
 
 
 def frequencies_alone(record: RunRecord) -> float:
@@ -102,6 +116,33 @@ def theirs(series: str) -> Drawn:
     return Drawn(step, value, published.BERT_TINY_STEPS)
 
 
+def drop_and_rise(record: RunRecord, skip: int, epochs: int) -> tuple[Estimate, Estimate]:
+    """Drop and rise in nats, with standard errors, in a run's first epochs but for some of them.
+
+    In a fixed order all epochs have the same batches, and so the same noise: the error is that of
+    one epoch.
+    """
+    found = ours(record, "mlm_train_loss").until(epochs).tooth(skip)
+    widened = np.sqrt(found.drops.size) if record.config["order"] == "fixed" else 1.0
+    return (
+        Estimate(float(found.drop), float(found.drop_error * widened)),
+        Estimate(float(found.rise), float(found.rise_error * widened)),
+    )
+
+
+def drops_beyond(record: RunRecord, other: RunRecord) -> Array:
+    """(boundaries,) how much further a run drops than another, from the second boundary on.
+
+    At each boundary that both have passed. Runs of one seed in a new order every epoch see the same
+    batches, whatever their optimizer.
+    """
+    epochs = min(complete_epochs(record), complete_epochs(other))
+    mine, theirs = (
+        ours(run, "mlm_train_loss").until(epochs).tooth(1).drops for run in (record, other)
+    )
+    return mine - theirs
+
+
 def beside_published(
     record: RunRecord, title: str, pairs: Sequence[tuple[str, str, str]], ylabel: str
 ) -> "Axes":
@@ -123,18 +164,16 @@ def beside_published(
     return ax
 
 
-def drop_by_drop(
-    runs: Sequence[tuple[RunRecord, str, str]], title: str, epochs: int | None = None
-) -> "Axes":
+def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axes":
     """The drop at each boundary of some runs, and of the published run (hollow).
 
-    `runs` are record, label and colour of each; `epochs` limits how many epochs are drawn.
+    `runs` are record, label and colour of each.
     """
     ax = figures.panel(title, xlabel="epochs completed", ylabel="drop of the MLM loss in nats")
-    last = epochs or max(complete_epochs(record) for record, *_ in runs)
     for record, label, color in runs:
-        found = ours(record, "mlm_train_loss").until(last).tooth()
+        found = ours(record, "mlm_train_loss").tooth()
         ax.plot(found.boundaries, found.drops, "o-", color=color, markersize=3.5, label=label)
+    last = max(complete_epochs(record) for record, *_ in runs)
     found = theirs("mlm_train_loss").until(last).tooth()
     ax.plot(
         found.boundaries, found.drops, "o:", color=figures.INK, markerfacecolor="none",
@@ -146,22 +185,25 @@ def drop_by_drop(
     return ax
 
 
-def compared(runs: Sequence[tuple[RunRecord, str, str]], epochs: int) -> "list[Axes]":
+def compared(runs: Mapping[str, RunRecord], colors: Sequence[str]) -> "list[Axes]":
     """Three panels: training loss, validation loss and drops of some runs (Fig. 4).
 
-    `runs` are record, label and colour of each.
+    `runs` are records by their labels, `colors` at least as many; each is drawn as far as it goes.
     """
-    panels = []
+    panels, last = [], max(map(complete_epochs, runs.values()))
+    drawn = [
+        (record, label, color) for (label, record), color in zip(runs.items(), colors, strict=False)
+    ]
     for series, title, ylabel in (
         ("mlm_train_loss", "(a) training", "MLM training loss in nats"),
         ("mlm_val_loss", "(b) validation", "MLM validation loss in nats"),
     ):
         ax = figures.panel(title, xlabel="epoch", ylabel=ylabel)
-        for record, label, color in runs:
-            drawn = ours(record, series).until(epochs)
-            ax.plot(drawn.epoch, drawn.value, color=color, label=label)
-        figures.epoch_lines(ax, epochs)
-        ax.set_xlim(0, epochs)
+        for record, label, color in drawn:
+            line = ours(record, series)
+            ax.plot(line.epoch, line.value, color=color, label=label)
+        figures.epoch_lines(ax, last)
+        ax.set_xlim(0, last)
         figures.label_lines(ax)
         panels.append(ax)
-    return [*panels, drop_by_drop(runs, "(c) each boundary", epochs)]
+    return [*panels, drop_by_drop(drawn, "(c) each boundary")]

@@ -124,9 +124,8 @@ def label_lines(ax: "Axes", *labels: str, size: float = 8.5) -> None:
         if missing := [label for label in labels if label not in drawn]:
             raise ValueError(f"labels must be of lines, which are {drawn}, got {missing}")
         lines = [line for line in lines if line.get_label() in labels]
-    figure: Any = ax.figure
-    figure.draw_without_rendering()  # settles limits and layout
-    points = 72 / figure.dpi
+    ax.get_ylim()  # settles the limits; the layout, later, moves little
+    points = 72 / ax.figure.dpi
     ends: list[tuple[float, float, Any]] = []  # height in points, value, line
     for line in lines:
         x, y = (np.asarray(data, dtype=float) for data in line.get_data())

@@ -111,10 +111,15 @@ def _shorten(tag: re.Match[str]) -> str:
 def page_svg(figure: Any, prefix: str) -> str:
     """The figure as an SVG element for a page: no size, unique ids, colours as CSS variables."""
     import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.StringIO()
+    insets = [inset for ax in figure.axes for inset in ax.child_axes]
+    for part in (figure, *figure.axes, *insets):
+        part.patch.set_facecolor("none")
     with mpl.rc_context({**STYLE, "svg.hashsalt": prefix}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        # `savefig` would draw it twice, the first time for its layout.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)

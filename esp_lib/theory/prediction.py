@@ -29,8 +29,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from scipy.stats import qmc
 
 from esp_lib import _checks
 from esp_lib._checks import scalar
@@ -169,11 +167,13 @@ def class_shares(sizes: Iterable[int], num_functions: int, dim: int) -> Array:
     Raises:
         ValueError: no size, `dim` below 1, or sizes so rare that their shares are all zero.
     """
+    from scipy.stats import binom  # a second to import, and every explorer imports this module
+
     k = np.array(list(sizes))
     dim = _checks.integer("dim", dim, low=1)
     if k.size == 0:
         raise ValueError("groups must name at least one size, got none")
-    share = stats.binom.pmf(k - 1, num_functions - 1, 1 / dim)
+    share = binom.pmf(k - 1, num_functions - 1, 1 / dim)
     if not share.sum() > 0:
         raise ValueError(
             f"groups must hold a size that occurs with {num_functions} functions on dim = {dim} "
@@ -214,6 +214,8 @@ def draw_visits(
     Raises:
         ValueError: more epochs, or a larger k, than Sobol points have dimensions for.
     """
+    from scipy.stats import qmc
+
     T, steps = epoch_steps, epochs * epoch_steps
     draws = check_draws(order, k, epochs, T)
     sobol = qmc.Sobol(k * (2 + draws), scramble=True, rng=np.random.default_rng([scramble, k]))
@@ -249,10 +251,11 @@ def draw_classes(
 
 def check_draws(order: str, k: int, epochs: int, epoch_steps: int) -> int:
     """How many random numbers say when a function is visited; ValueError if too many for Sobol."""
+    from scipy.stats import binom, qmc
 
     def draws(epochs: int) -> int:
         if order == "replacement":  # gaps are geometric; enough to last, but for one in 10^9
-            return int(stats.binom.isf(1e-9, epochs * epoch_steps, 1 / epoch_steps)) + 1
+            return int(binom.isf(1e-9, epochs * epoch_steps, 1 / epoch_steps)) + 1
         return epochs if order == "reshuffle" else 1
 
     most = qmc.Sobol.MAXDIM // k - 2  # and two for a and c

@@ -34,8 +34,8 @@ def record(epochs=4, planned=6, drop=0.3, noise=0.0, seed=0):
 
 def test_how_much_of_a_run_there_is():
     assert paper_size.complete_epochs(record()) == 4
-    assert paper_size.how_far([record()]) == "the first 4 of 6 epochs"
-    assert paper_size.how_far([record(epochs=6)]) == "6 epochs"
+    assert paper_size.how_far(record()) == "the first 4 of 6 epochs"
+    assert paper_size.how_far(record(epochs=6)) == "6 epochs"
 
 
 def test_what_frequencies_alone_tell():
@@ -111,11 +111,33 @@ def test_records_are_found_however_few_there_are(tmp_path):
         ablations.PRETRAINING.on_disk("paper", ["unknown"], tmp_path)
 
 
-def test_settings_are_compared_in_three_panels_over_the_epochs_that_they_share():
-    runs = [(record(), "β₂ = 0.999", "#0b62a8"), (record(seed=1, noise=0.1), "β₂ = 0.8", "#09765a")]
-    training, validation, drops = paper_size.compared(runs, 3)
-    for ax in (training, validation):
-        assert {label for _, label, _ in runs} <= {line.get_label() for line in ax.get_lines()}
-        drawn = [line for line in ax.get_lines() if line.get_label().startswith("β₂")]
-        assert all(line.get_xdata().max() <= 3 for line in drawn)
+def test_settings_are_compared_in_three_panels_each_as_far_as_it_goes():
+    runs = {"β₂ = 0.999": record(), "β₂ = 0.8": record(epochs=3, seed=1, noise=0.1)}
+    training, validation, drops = paper_size.compared(runs, ["#0b62a8", "#09765a", "#000000"])
+    for ax in (training, validation, drops):
+        ends = {line.get_label(): max(line.get_xdata()) for line in ax.get_lines()}
+        assert ends["β₂ = 0.999"] == ends["β₂ = 0.8"] + 1
     assert "paper" in [line.get_label() for line in drops.get_lines()]
+    assert paper_size.shared_epochs(runs) == 3
+    assert paper_size.how_far_each(runs) == (
+        "the first 4 of 6 epochs (β₂ = 0.999), the first 3 of 6 epochs (β₂ = 0.8)"
+    )
+    assert paper_size.how_far_each({"a": record(), "b": record()}) == "the first 4 of 6 epochs"
+
+
+def test_drops_of_two_runs_are_compared_at_the_boundaries_that_both_passed():
+    found = paper_size.drops_beyond(record(epochs=5, drop=0.5), record(epochs=4, drop=0.3))
+    assert found.shape == (2,)  # the second and the third of three
+    assert (found > 0.1).all()
+
+
+def test_a_fixed_order_has_the_error_of_one_epoch():
+    shuffled, fixed = record(noise=0.2), record(noise=0.2)
+    for run, order in ((shuffled, "reshuffle"), (fixed, "fixed")):
+        run.config["order"] = order
+    drop, rise = paper_size.drop_and_rise(shuffled, 1, 4)
+    assert drop.mean > 3 * drop.error
+    assert 0 < rise.mean < 0.15
+    for narrow, wide in zip((drop, rise), paper_size.drop_and_rise(fixed, 1, 4), strict=True):
+        assert wide.mean == narrow.mean
+        assert wide.error == pytest.approx(narrow.error * 2**0.5)  # of two boundaries

@@ -3,7 +3,6 @@
 Screenshots go to `_build/screenshots/`.
 """
 
-import itertools
 import json
 import os
 import re
@@ -13,13 +12,12 @@ import nbformat
 import pytest
 import yaml
 
-from tests.browsing import check_whole
+from tests.browsing import each_look
 from tests.conftest import ROOT
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for chapter in TOC["chapters"])]
 SHOTS = ROOT / "_build" / "screenshots"
-COLOURS = ["color-contrast", "link-in-text-block"]  # axe-core's rules that a theme can break
 # What would be cut off at the right: the links at the foot, and formulas that can't be scrolled.
 CUT = """() => [
   ...document.querySelectorAll(".prev-next-area *"),
@@ -38,10 +36,7 @@ def test_page_is_whole_in_both_themes_and_widths(open_page, site, name):
     page = open_page(f"{site}/{name}.html", reduced_motion="reduce")
     page.add_style_tag(content="svg { content-visibility: visible !important; }")  # far off, too
     SHOTS.mkdir(parents=True, exist_ok=True)
-    for theme, width in itertools.product(("light", "dark"), (1440, 390)):
-        page.emulate_media(color_scheme=theme)
-        check_whole(page, width, rules=COLOURS if theme == "dark" else ())  # the rest is alike
-        assert page.evaluate("document.documentElement.dataset.theme") == theme
+    for theme, width in each_look(page):
         page.screenshot(
             path=SHOTS / f"{name.removeprefix('book/').replace('/', '-')}-{theme}-{width}.png",
             full_page=True,

@@ -136,6 +136,16 @@ def test_import_loads_numpy_alone():
     assert result.stdout.split() == ["True"]
 
 
+def test_explorers_do_without_scipy_stats():
+    """It takes a second to import, in the kernel of every chapter."""
+    pytest.importorskip("anywidget")
+    code = "import sys, esp_lib.widgets; print('scipy.stats' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert result.stdout.split() == ["False"]
+
+
 def test_readme_example_runs(capsys: pytest.CaptureFixture[str]):
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     exec(compile(example, "README.md", "exec"), {})

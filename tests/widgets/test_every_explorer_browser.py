@@ -17,7 +17,7 @@ from esp_lib.widgets import (
     WhyExplorer,
     YourRun,
 )
-from tests.browsing import check_whole, make_page, unfold
+from tests.browsing import LOOKS, each_look, make_page, unfold
 from tests.finetuning.episodes import tasks
 from tests.maps.small_maps import small_maps
 from tests.widgets.recordings import RATES, plane, recordings
@@ -51,11 +51,9 @@ def url(name, tmp_path_factory):
     return make_page(MADE[name](), folder=tmp_path_factory.mktemp(name))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_in_both_widths(open_page, url, theme):
-    page = open_page(url, theme=theme, reduced_motion="reduce")
-    for width in (1440, 390):
-        check_whole(page, width)
+def test_page_is_whole_in_both_themes_and_widths(open_page, url):
+    page = open_page(url, reduced_motion="reduce")
+    assert [*each_look(page)] == [*LOOKS]
 
 
 def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url, name):
