@@ -117,9 +117,9 @@ def page_svg(figure: Any, prefix: str) -> str:
     insets = [inset for ax in figure.axes for inset in ax.child_axes]
     for part in (figure, *figure.axes, *insets):
         part.patch.set_facecolor("none")
+    canvas: Any = FigureCanvasSVG(figure)
     with mpl.rc_context({**STYLE, "svg.hashsalt": prefix}):
-        # `savefig` would draw it twice, the first time for its layout.
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        canvas.print_svg(buffer, metadata={"Date": None})  # `savefig` would draw it twice
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
