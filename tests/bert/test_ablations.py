@@ -1,6 +1,5 @@
-"""Factors: the table of runs, reading and training them, the quick profile from text to tooth."""
+"""Factors: the table of runs, reading and training them."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,14 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from esp_lib import measure
 from esp_lib.bert import ablations
 from esp_lib.bert.ablations import FACTORS, PAPER_VOCABULARY, PROBED, base, jobs, make_config
 from esp_lib.bert.config import SMALL, BertConfig, CorpusConfig
-from esp_lib.bert.curves import curve
 from esp_lib.records import sweeps
 from esp_lib.records.record import PROFILES, RunRecord
-from esp_lib.records.store import DamagedRecord, load, load_folder, save
+from esp_lib.records.store import DamagedRecord, load_folder, save
 from esp_lib.records.sweeps import Job, SweepError
 
 BY_NAME = {factor.name: factor for factor in FACTORS}
@@ -308,35 +305,3 @@ def test_wrong_names_are_refused_before_anything_is_trained(tmp_path, trained):
 def test_a_missing_gpu_fails_the_runs_by_name(tmp_path, trained):
     with pytest.raises(SweepError, match="quick/fixed-seed0: ValueError: device must be there"):
         records("quick", ["fixed"], device="cuda", folder=tmp_path, report=silent)
-
-
-# ----------------------------------------------------------------------------- from text to tooth
-
-
-def test_the_quick_profile_has_a_tooth(tmp_path, monkeypatch):
-    """Text, tokens, pairs, network, recorded run, measured tooth: in a process of its own."""
-    monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
-    monkeypatch.delenv("ESP_DATA", raising=False)
-    names = ["baseline", "beta2-0.8"]
-    first = tuple(job for job in jobs("quick") if job.seed == 0)
-    experiment = replace(ablations.PRETRAINING, jobs=lambda profile: first)
-    monkeypatch.setattr(ablations, "PRETRAINING", experiment)
-    lines: list[str] = []
-    found = records("quick", names, workers=1, report=lines.append)
-    assert lines[0] == "2 runs: 0 on disk already, 2 to train"
-    for name in names:
-        (record,) = found[name]
-        assert record.status == "finished"
-        assert record.made["seconds"] < 60
-        losses = record.arrays["mlm_loss"]
-        assert losses.shape == (320,)
-        assert losses[-40:].mean() < losses[:40].mean() - 1
-        tooth = measure(curve([record]))
-        assert tooth.p_value[0] < 0.01
-        assert tooth.amplitude[0] > 0.1
-        on_disk = load(tmp_path / "quick" / f"{name}-seed0.npz")
-        assert on_disk.arrays["mlm_loss"].tobytes() == losses.tobytes()
-        assert on_disk.made["device"]
-    assert found["baseline"][0].made["corpus"] == found["beta2-0.8"][0].made["corpus"]
-    assert not list(tmp_path.glob("checkpoints/**/*.pt"))
-    assert os.environ["ESP_RESULTS"] == str(tmp_path)

@@ -11,7 +11,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from esp_lib import measure
 from esp_lib.bert import ablations
+from esp_lib.bert.curves import curve
 from esp_lib.finetuning import studies
 from esp_lib.records.store import load, load_folder
 from tests.conftest import ROOT
@@ -136,10 +138,21 @@ def test_the_quick_profile_runs_from_text_to_figure(tmp_path, monkeypatch):
     assert any('id="fig-reduced"' in page and "profile “quick”" in page for page in pages)
     (page,) = (page for page in pages if "data-claim" in page)
     assert claims(page)["fig2-mlm-training"][0]
-    records = load_folder(tmp_path / "results")
-    assert records.damaged == ()
-    assert len(records.records) == 5
-    assert {record.profile for record in records.records} == {"quick"}
+    found = load_folder(tmp_path / "results")
+    assert found.damaged == ()
+    assert len(found.records) == 5
+    for record in found.records:
+        assert (record.profile, record.status) == ("quick", "finished")
+    kept = [record for record in found.records if record.name in ("baseline", "beta2-0.8")]
+    assert kept[0].made["corpus"] == kept[1].made["corpus"]
+    for record in kept:
+        loss = record.arrays["mlm_loss"]
+        assert loss.shape == (320,)
+        assert loss[-40:].mean() < loss[:40].mean() - 1
+        tooth = measure(curve([record]))
+        assert tooth.p_value[0] < 0.01
+        assert tooth.amplitude[0] > 0.1
+    assert not list(tmp_path.glob("**/*.pt"))  # checkpoints of finished runs are gone
 
 
 def test_a_chapter_names_the_record_that_it_misses(tmp_path, monkeypatch):

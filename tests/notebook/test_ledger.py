@@ -6,11 +6,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 
 from esp_lib import figures
 from esp_lib.figures.numbers import figure_csv
@@ -219,11 +219,10 @@ def run_chapter(name, folder, package):
     paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
     results = os.environ.get("ESP_RESULTS", str(ROOT / "results"))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "ESP_RESULTS": results}
-    command = [sys.executable, "-m", "papermill", f"book/{name}.ipynb", str(folder / "out.ipynb")]
-    done = subprocess.run(
-        [*command, "--no-progress-bar"], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    chapter = nbformat.read(ROOT / f"book/{name}.ipynb", as_version=4)
+    place = {"metadata": {"path": str(ROOT / "book")}}
+    NotebookClient(chapter, timeout=300, resources=place).execute(env=environment)
+    nbformat.write(chapter, folder / "out.ipynb")
     return ledger.read_notebook(folder / "out.ipynb")
 
 

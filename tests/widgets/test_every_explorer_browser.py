@@ -53,7 +53,7 @@ def url(name, tmp_path_factory):
 
 def test_page_is_whole_in_both_themes_and_widths(open_page, url):
     page = open_page(url, reduced_motion="reduce")
-    assert [*each_look(page)] == [*LOOKS]
+    assert [*each_look(page)] == LOOKS
 
 
 def test_every_control_has_a_name_and_takes_the_keyboard(open_page, url, name):
