@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 
 ROOT = Path(__file__).resolve().parents[1]
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
@@ -45,7 +45,8 @@ def bundle():
 
 def page_text(*made, script):
     """A page with explorers and the style of the book; `script` is the address of the bundle."""
-    data = embed_data(made, drop_defaults=False)
+    state = dependency_state(made, drop_defaults=False)  # without it, all that this process made
+    data = embed_data(made, state=state)
     style = [
         (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
     ]
