@@ -6,7 +6,7 @@ way: means over 50 steps, smoothed as in the published script. Shown in chapters
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,8 +181,27 @@ def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axe
     )  # fmt: skip
     ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="none")
     ax.locator_params(axis="x", integer=True)
-    figures.label_lines(ax)
+    _name_lines(ax, runs, "paper", offset=(8, -26))
     return ax
+
+
+def _name_lines(
+    ax: "Axes",
+    runs: Sequence[tuple[RunRecord, str, str]],
+    *others: str,
+    offset: tuple[float, float] = (8, 18),
+) -> None:
+    """Names beside the lines: at the right, or near the end of a run that does not get so far."""
+    last = max(complete_epochs(record) for record, *_ in runs)
+    ends: Any = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+    for record, label, color in runs:
+        if complete_epochs(record) < last:
+            ax.annotate(
+                label, ends[label][-1], offset, textcoords="offset points", color=color,
+                fontsize=8.5, arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
+            )  # fmt: skip
+    whole = [label for record, label, _ in runs if complete_epochs(record) == last]
+    figures.label_lines(ax, *whole, *others)
 
 
 def compared(runs: Mapping[str, RunRecord], colors: Sequence[str]) -> "list[Axes]":
@@ -204,6 +223,6 @@ def compared(runs: Mapping[str, RunRecord], colors: Sequence[str]) -> "list[Axes
             ax.plot(line.epoch, line.value, color=color, label=label)
         figures.epoch_lines(ax, last)
         ax.set_xlim(0, last)
-        figures.label_lines(ax)
+        _name_lines(ax, drawn)
         panels.append(ax)
     return [*panels, drop_by_drop(drawn, "(c) each boundary")]
