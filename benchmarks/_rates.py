@@ -119,9 +119,13 @@ def in_turn(
             rates[label].append(timing.steps / (ended - began))
         if script is not None:
             rate = published_rate(
-                script, training.config, training.pairs, training.device,
-                warm_up=timing.warm_up, steps=timing.steps,
-            )  # fmt: skip
+                script,
+                training.config,
+                training.pairs,
+                training.device,
+                warm_up=timing.warm_up,
+                steps=timing.steps,
+            )
             rates.setdefault("published script", []).append(rate)
     return rates
 

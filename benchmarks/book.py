@@ -26,9 +26,13 @@ def build() -> tuple[dict[str, float], float]:
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False,
+            command,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
             env={**os.environ, "NUMBA_CACHE_DIR": cache, "NO_COLOR": "1"},
-        )  # fmt: skip
+        )
     seconds = time.perf_counter() - began
     if done.returncode:
         raise SystemExit(f"the book does not build:\n{done.stderr[-3000:]}")

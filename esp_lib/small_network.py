@@ -92,9 +92,11 @@ def start(seed: int) -> Parameters:
     drawn = np.stack(threefry2x32(seed, STREAM_WEIGHT, pair, np.zeros_like(pair)), axis=1).ravel()
     parts = np.split(drawn[: sum(sizes)], np.cumsum(sizes)[:-1])
     return Parameters(
-        *(uniform(part, -bound, bound).reshape(shape)
-          for part, bound, shape in zip(parts, bounds, shapes, strict=True))
-    )  # fmt: skip
+        *(
+            uniform(part, -bound, bound).reshape(shape)
+            for part, bound, shape in zip(parts, bounds, shapes, strict=True)
+        )
+    )
 
 
 def forward(p: Parameters, contexts: Numbers, words: Numbers) -> tuple[float, tuple[Array, ...]]:
@@ -167,6 +169,7 @@ def train(config: SmallConfig, text: Numbers | None = None, *, epochs: int = EPO
     source = {"network": "small next word", **vars(config)}
     sparse = per_epoch // EVERY
     return SmallRun(
-        Curve(np.array(training), per_epoch, source), Curve(np.array(seen), sparse, source),
+        Curve(np.array(training), per_epoch, source),
+        Curve(np.array(seen), sparse, source),
         Curve(np.array(unseen), sparse, source),
-    )  # fmt: skip
+    )

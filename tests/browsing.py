@@ -51,13 +51,14 @@ def page_text(*made, script):
         (ROOT / "book/css" / name).read_text("utf-8") for name in ("esp.css", "esp-widgets.css")
     ]
     return PAGE.format(
-        style="".join(style), bundle=script,
+        style="".join(style),
+        bundle=script,
         cells="".join(
             CELL.format(figure=one.static_figure(), view=json.dumps(view))
             for one, view in zip(made, data["view_specs"], strict=True)
         ),
         state=json.dumps(data["manager_state"]).replace("</", "<\\/"),
-    )  # fmt: skip
+    )
 
 
 def make_page(*made, folder, name="index"):

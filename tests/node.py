@@ -35,8 +35,11 @@ def ask(node: str, folder: Path, script: str, job: object, *modules: str) -> Any
         module(folder, name)
     done = subprocess.run(
         [node, SCRIPTS / "run.mjs", script, folder],
-        input=json.dumps(job), capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        input=json.dumps(job),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

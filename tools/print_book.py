@@ -126,9 +126,12 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int
         raw: int = page.evaluate(JOIN, pages)
         draft = target.with_suffix(".tmp")
         page.pdf(
-            path=str(draft), format="A4", outline=True, tagged=True,
+            path=str(draft),
+            format="A4",
+            outline=True,
+            tagged=True,
             margin={"top": "15mm", "bottom": "15mm", "left": "15mm", "right": "15mm"},
-        )  # fmt: skip
+        )
         draft.replace(target)
         chromium.close()
         server.shutdown()

@@ -50,9 +50,12 @@ class Drawn(NamedTuple):
     def tooth(self, skip_epochs: int = 0) -> Sawtooth:
         """The tooth of a training curve, its points being means over 50 steps."""
         return measure(
-            self.value, self.steps_per_epoch, steps=self.step,
-            window=published.BERT_TINY_EVERY, skip_epochs=skip_epochs,
-        )  # fmt: skip
+            self.value,
+            self.steps_per_epoch,
+            steps=self.step,
+            window=published.BERT_TINY_EVERY,
+            skip_epochs=skip_epochs,
+        )
 
     def until(self, epochs: int) -> "Drawn":
         """The points of the first epochs."""
@@ -155,9 +158,13 @@ def beside_published(
         mine, published_one = ours(record, series), theirs(series).until(epochs)
         ax.plot(mine.epoch, mine.value, color=color, label=label)
         ax.plot(
-            published_one.epoch, published_one.value, color=figures.INK, linestyle=":",
-            linewidth=1.1, label=f"{label}, paper",
-        )  # fmt: skip
+            published_one.epoch,
+            published_one.value,
+            color=figures.INK,
+            linestyle=":",
+            linewidth=1.1,
+            label=f"{label}, paper",
+        )
     figures.epoch_lines(ax, epochs)
     ax.set_xlim(0, epochs)
     figures.label_lines(ax)
@@ -176,9 +183,15 @@ def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axe
     last = max(complete_epochs(record) for record, *_ in runs)
     found = theirs("mlm_train_loss").until(last).tooth()
     ax.plot(
-        found.boundaries, found.drops, "o:", color=figures.INK, markerfacecolor="none",
-        markersize=4.5, linewidth=1, label="paper",
-    )  # fmt: skip
+        found.boundaries,
+        found.drops,
+        "o:",
+        color=figures.INK,
+        markerfacecolor="none",
+        markersize=4.5,
+        linewidth=1,
+        label="paper",
+    )
     ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="none")
     ax.locator_params(axis="x", integer=True)
     _name_lines(ax, runs, "paper", offset=(8, -26))
@@ -197,9 +210,14 @@ def _name_lines(
     for record, label, color in runs:
         if complete_epochs(record) < last:
             ax.annotate(
-                label, ends[label][-1], offset, textcoords="offset points", color=color,
-                fontsize=8.5, arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
-            )  # fmt: skip
+                label,
+                ends[label][-1],
+                offset,
+                textcoords="offset points",
+                color=color,
+                fontsize=8.5,
+                arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
+            )
     whole = [label for record, label, _ in runs if complete_epochs(record) == last]
     figures.label_lines(ax, *whole, *others)
 

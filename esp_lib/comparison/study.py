@@ -132,9 +132,13 @@ class Study:
     def run(self, rule: Optimizer, seeds: ArrayLike, order: str) -> Curve:
         """Train on one problem and order a seed: loss (seeds, settings, steps)."""
         return simulate(
-            self.problems(seeds), rule, seed=np.asarray(seeds)[:, None], order=order,
-            epochs=self.epochs, batch_size=self.batch_size,
-        )  # fmt: skip
+            self.problems(seeds),
+            rule,
+            seed=np.asarray(seeds)[:, None],
+            order=order,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+        )
 
     def lowest(self, seeds: ArrayLike | None = None) -> float:
         """The lowest mean loss that any x has, averaged over the reported problems."""

@@ -41,24 +41,46 @@ cannot be read, {BROKEN} an error of the command itself
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     parse = argparse.ArgumentParser(
-        prog="esp-diagnose", description=HELP, epilog=ENDING,
+        prog="esp-diagnose",
+        description=HELP,
+        epilog=ENDING,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     add = parse.add_argument
     add("log", metavar="LOG", help="the log, or - for standard input")
-    add("--steps-per-epoch", type=float, metavar="N", help="optimizer steps in an epoch, if the "
-        "log does not say; else estimated from the curve")  # fmt: skip
+    add(
+        "--steps-per-epoch",
+        type=float,
+        metavar="N",
+        help="optimizer steps in an epoch, if the log does not say; else estimated from the curve",
+    )
     add("--column", metavar="NAME", help="the column, or tag, with the training loss")
     add("--validation-column", metavar="NAME", help="the same for the validation loss")
-    add("--pattern", metavar="REGEX", help="for text: a regular expression with the group "
-        "(?P<loss>...) and perhaps step, epoch, lr and val_loss")  # fmt: skip
-    add("--log-every", type=int, default=1, metavar="N",
-        help="steps from one point to the next, for a log without steps (default 1)")  # fmt: skip
-    add("--run", type=int, metavar="N",
-        help="which run of a log that holds several, from 1 (default: the longest)")  # fmt: skip
+    add(
+        "--pattern",
+        metavar="REGEX",
+        help="for text: a regular expression with the group "
+        "(?P<loss>...) and perhaps step, epoch, lr and val_loss",
+    )
+    add(
+        "--log-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="steps from one point to the next, for a log without steps (default 1)",
+    )
+    add(
+        "--run",
+        type=int,
+        metavar="N",
+        help="which run of a log that holds several, from 1 (default: the longest)",
+    )
     add("--json", action="store_true", help="print JSON")
-    add("--plot", metavar="OUT.svg", help="draw the loss and the folded tooth (.svg, .png or .pdf; "
-        "needs Matplotlib)")  # fmt: skip
+    add(
+        "--plot",
+        metavar="OUT.svg",
+        help="draw the loss and the folded tooth (.svg, .png or .pdf; needs Matplotlib)",
+    )
     return parse
 
 
@@ -75,9 +97,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"esp-diagnose: {error.name} is missing: pip install {error.name}", file=sys.stderr)
         return BROKEN
     except Exception as error:  # whatever it is, no traceback and no status of a verdict
-        print(f"esp-diagnose: failed, which is an error of this program or of the machine, not of "
-              f"the log ({type(error).__name__}: {error}); please report it with the log to the "
-              "project's issues", file=sys.stderr)  # fmt: skip
+        print(
+            f"esp-diagnose: failed, which is an error of this program or of the machine, not of "
+            f"the log ({type(error).__name__}: {error}); please report it with the log to the "
+            "project's issues",
+            file=sys.stderr,
+        )
         return BROKEN
 
 

@@ -139,8 +139,13 @@ def _no_drop(e: Evidence, p: float, j: Judgement) -> Judgement:
         at_jumps = "rate jumps", {"jumps": e.jumps}
         return j.tell("learning rate", at_jumps, verdict="none", cause="learning-rate steps")
     if e.apart:
-        return j.tell("boundary artefact", _apart(e), ("no drop without", {}), verdict="none",
-                      cause="boundary artefact")  # fmt: skip
+        return j.tell(
+            "boundary artefact",
+            _apart(e),
+            ("no drop without", {}),
+            verdict="none",
+            cause="boundary artefact",
+        )
     if e.undone is not None:
         return j.tell("no drop", verdict="none", cause="running average", likely=True)
     most, noise = float(e.tooth.drop + SURE * e.tooth.drop_error), e.noise
@@ -153,8 +158,13 @@ def _no_drop(e: Evidence, p: float, j: Judgement) -> Judgement:
 def _drop(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgement:
     """There is a drop at the boundaries: is it there at most of them?"""
     if e.large_drops and not e.rest_p_value < LEVEL:
-        return j.tell("learning rate likely", ("large drops", j.found), verdict="none",
-                      cause="learning-rate steps", likely=True)  # fmt: skip
+        return j.tell(
+            "learning rate likely",
+            ("large drops", j.found),
+            verdict="none",
+            cause="learning-rate steps",
+            likely=True,
+        )
     if searched > 1 and e.boundaries < 3:
         return j.tell("too few drops", ("too few drops", {}))
     if not e.repeated:
@@ -195,8 +205,13 @@ def _climb(e: Evidence, j: Judgement, searched: int, averaged: bool) -> Judgemen
     if _is_pattern(e, 4.5, 0.7):
         return j.tell("which cause", ("also falls", {"fall": e.pattern.fall}))
     if e.jumps_everywhere:
-        return j.tell("learning rate everywhere", ("rate and stairs", {}), verdict="none",
-                      cause="learning-rate steps", likely=True)  # fmt: skip
+        return j.tell(
+            "learning rate everywhere",
+            ("rate and stairs", {}),
+            verdict="none",
+            cause="learning-rate steps",
+            likely=True,
+        )
     uneven = e.uneven > RUNNING or (searched > 1 and not 1 / EVEN < e.uneven < EVEN)
     if not averaged and (uneven or e.points_per_epoch < FEW):
         return j.tell("which mean", ("uneven" if uneven else "few for stairs", {}))

@@ -77,9 +77,14 @@ def loss_curves(
         if ends is not None:
             at = np.arange(1, np.size(ends) + 1)
             ax.plot(
-                at, ends, "o", markerfacecolor="none", markeredgecolor=color, markersize=5,
+                at,
+                ends,
+                "o",
+                markerfacecolor="none",
+                markeredgecolor=color,
+                markersize=5,
                 label=f"{label}, published",
-            )  # fmt: skip
+            )
     epoch_lines(ax, epochs)
     ax.set_xlim(0, epochs)
     ax.set_xlabel("epoch")
@@ -142,10 +147,17 @@ def label_lines(ax: "Axes", *labels: str, size: float = 8.5) -> None:
                 heights[i] += overlap / 2
     for height, (own, value, line) in zip(heights, ends, strict=True):
         ax.annotate(
-            str(line.get_label()), xy=(1, value), xycoords=("axes fraction", "data"),
-            xytext=(5, height - own), textcoords="offset points", va="center", ha="left",
-            color=line.get_color(), fontsize=size, annotation_clip=False,
-        )  # fmt: skip
+            str(line.get_label()),
+            xy=(1, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(5, height - own),
+            textcoords="offset points",
+            va="center",
+            ha="left",
+            color=line.get_color(),
+            fontsize=size,
+            annotation_clip=False,
+        )
 
 
 def _is_curve(ax: "Axes", line: Any) -> bool:
@@ -170,9 +182,14 @@ def published_against_ours(
     ax.axhspan(-3, 3, color=GRID, alpha=0.35, linewidth=0, label="z from −3 to 3")
     ax.axhline(0, color=SOFT, linewidth=0.8, label="zero")
     ax.plot(
-        (np.arange(1, epochs + 1) + 0.8 * beside).ravel(), z.ravel(), "o",
-        markerfacecolor="none", markeredgecolor=BLUE, markersize=4.5, label="published",
-    )  # fmt: skip
+        (np.arange(1, epochs + 1) + 0.8 * beside).ravel(),
+        z.ravel(),
+        "o",
+        markerfacecolor="none",
+        markeredgecolor=BLUE,
+        markersize=4.5,
+        label="published",
+    )
     ax.set(xlabel="epoch", ylabel="z of the published value", xlim=(0.4, epochs + 0.6))
     ax.set_xticks(np.arange(1, epochs + 1))
     reach = 1.15 * max(4.0, np.nanmax(np.abs(z), initial=0.0))
@@ -190,7 +207,12 @@ def span(ax: "Axes", start: tuple[float, float], end: tuple[float, float], word:
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     upright = start[0] == end[0]
     ax.annotate(
-        word, middle, (5, 0) if upright else (0, -5), textcoords="offset points", color=INK,
-        ha="left" if upright else "center", va="center" if upright else "top",
-    )  # fmt: skip
+        word,
+        middle,
+        (5, 0) if upright else (0, -5),
+        textcoords="offset points",
+        color=INK,
+        ha="left" if upright else "center",
+        va="center" if upright else "top",
+    )
     return ax

@@ -189,9 +189,12 @@ def _episode(
         network.parameters(), config.lr, betas, config.eps, config.weight_decay, fused=True
     )
     order = make_order(
-        "reshuffle", num_functions=config.examples, epochs=config.epochs,
-        batch_size=config.batch_size, seed=seed,
-    ).reshape(config.steps, config.batch_size)  # fmt: skip
+        "reshuffle",
+        num_functions=config.examples,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=seed,
+    ).reshape(config.steps, config.batch_size)
     asked = set(evaluation_steps(config))
     losses, valid_losses, predicted, digests = [], [], [], []
     for step, rows in enumerate(torch.from_numpy(order.astype(np.int64)).to(train.lengths.device)):

@@ -199,9 +199,12 @@ def _plain_columns(
         return None
     try:
         values = np.loadtxt(
-            lines, delimiter=None if delimiter == " " else delimiter, usecols=places,
-            comments=None, ndmin=2,
-        )  # fmt: skip
+            lines,
+            delimiter=None if delimiter == " " else delimiter,
+            usecols=places,
+            comments=None,
+            ndmin=2,
+        )
     except ValueError:
         return None
     values[~np.isfinite(values)] = np.inf

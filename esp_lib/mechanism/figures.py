@@ -111,10 +111,15 @@ def trajectory(
         x, y, _ = proj_transform(*tip, ax.get_proj())
         left = tip[1] < -0.2 * np.abs(direction).max()  # dim 2 points away from the reader
         ax.annotate(
-            label, (x, y), xytext=(-6 if left else 7, 6 if tip is arrow else -6),
-            textcoords="offset points", ha="right" if left else "left", color=color, fontsize=8.5,
+            label,
+            (x, y),
+            xytext=(-6 if left else 7, 6 if tip is arrow else -6),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            color=color,
+            fontsize=8.5,
             bbox={"facecolor": COLORS["paper"], "edgecolor": "none", "pad": 0.3},
-        )  # fmt: skip
+        )
     return ax
 
 

@@ -130,10 +130,26 @@ def _run_blocks(
     sums = np.empty((start.shape[0], start.shape[1] - 1))
     for k in range(start.shape[0]):
         _run_block(
-            sums[k], a, c, x0[k * BLOCK : (k + 1) * BLOCK], function, lane, start[k],
-            inverse_batch, decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root,
-            adaptive, use_max,
-        )  # fmt: skip
+            sums[k],
+            a,
+            c,
+            x0[k * BLOCK : (k + 1) * BLOCK],
+            function,
+            lane,
+            start[k],
+            inverse_batch,
+            decay1,
+            weight1,
+            decay2,
+            weight2,
+            eps,
+            shrink,
+            scale_m,
+            scale_g,
+            root,
+            adaptive,
+            use_max,
+        )
     return sums
 
 
@@ -163,11 +179,25 @@ def run_on_cpu(
     def run_task(task: tuple[int, int]) -> NDArray[np.float64]:
         rule, k = rules[task[0]], task[1]
         sums = _run_blocks(
-            problem.a, problem.c, start_x[k * BLOCK : (k + each) * BLOCK],
-            layout.function, layout.lane, layout.start[k : k + each], 1.0 / batch_size,
-            rule.decay1, rule.weight1, rule.decay2, rule.weight2, rule.eps, rule.shrink,
-            rule.scale_m, rule.scale_g, rule.root, rule.adaptive, rule.use_max,
-        )  # fmt: skip
+            problem.a,
+            problem.c,
+            start_x[k * BLOCK : (k + each) * BLOCK],
+            layout.function,
+            layout.lane,
+            layout.start[k : k + each],
+            1.0 / batch_size,
+            rule.decay1,
+            rule.weight1,
+            rule.decay2,
+            rule.weight2,
+            rule.eps,
+            rule.shrink,
+            rule.scale_m,
+            rule.scale_g,
+            rule.root,
+            rule.adaptive,
+            rule.use_max,
+        )
         if each < blocks:
             return sums
         with np.errstate(over="ignore", invalid="ignore"):

@@ -173,9 +173,17 @@ def run_probes(
             state=np.zeros((kept, STATES, visits.lanes)),
         )
         _probe_blocks(
-            sums, slots, problem.a, problem.c, start[visits.coordinate], visits, watch,
-            steps_per_epoch, 1.0 / batch_size, rule,
-        )  # fmt: skip
+            sums,
+            slots,
+            problem.a,
+            problem.c,
+            start[visits.coordinate],
+            visits,
+            watch,
+            steps_per_epoch,
+            1.0 / batch_size,
+            rule,
+        )
         state = np.zeros((kept, STATES, problem.dim))
         elapsed = np.flatnonzero(slots.state >= 0)[:, None]
         with np.errstate(over="ignore", invalid="ignore"):  # unused coordinates

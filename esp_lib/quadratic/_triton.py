@@ -267,10 +267,20 @@ def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
     return Launch(
         terms=torch.empty(len(tiles), order.shape[1], size, dtype=number, device=device),
         arguments=(
-            *_visits(order, tensor(lane_of)[tensor(problem_of)], lanes), a, b, c, tensor(start),
-            constants.contiguous(), tables.contiguous(),
-            tensor(group_of), tensor(problem_of[group_of]), tensor(rules_of),
-            lanes, a.shape[1], order.shape[1], plan.batch_size,
+            *_visits(order, tensor(lane_of)[tensor(problem_of)], lanes),
+            a,
+            b,
+            c,
+            tensor(start),
+            constants.contiguous(),
+            tables.contiguous(),
+            tensor(group_of),
+            tensor(problem_of[group_of]),
+            tensor(rules_of),
+            lanes,
+            a.shape[1],
+            order.shape[1],
+            plan.batch_size,
         ),
         options={
             "RUNS": size,
@@ -280,7 +290,7 @@ def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
         },
         programs=len(tiles) * -(-lanes // (LANES // size)),
         kept=kept,
-    )  # fmt: skip
+    )
 
 
 def _distinct(items: list[Item], key: Callable[[Item], object]) -> tuple[list[Item], Indices]:

@@ -38,9 +38,12 @@ class Plan(NamedTuple):
         if not isinstance(self.order, str):
             return self.order
         return make_order(
-            self.order, num_functions=group.problem.num_functions, epochs=self.epochs,
-            batch_size=self.batch_size, seed=group.seed,
-        )  # fmt: skip
+            self.order,
+            num_functions=group.problem.num_functions,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            seed=group.seed,
+        )
 
 
 def make_plan(

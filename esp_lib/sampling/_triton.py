@@ -93,7 +93,12 @@ def shuffles(seeds: Sequence[int], epochs: int, num_functions: int, device: str)
     order = straight.repeat(len(seeds), epochs, 1)
     rows = len(seeds) * epochs
     run_shuffles[(triton.cdiv(rows, LANES),)](
-        order, torch.tensor(seeds, dtype=torch.int64, device=device), rows, epochs, num_functions,
-        **CONSTANTS, **OPTIONS,
-    )  # fmt: skip
+        order,
+        torch.tensor(seeds, dtype=torch.int64, device=device),
+        rows,
+        epochs,
+        num_functions,
+        **CONSTANTS,
+        **OPTIONS,
+    )
     return order

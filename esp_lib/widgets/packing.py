@@ -208,10 +208,13 @@ def _pack_run(
         steps = at
         validation.append(pack(losses, losses.size))
     return Run(
-        label, color, first.steps_per_epoch,
+        label,
+        color,
+        first.steps_per_epoch,
         tuple(pack(recording.losses[key].every(group).ravel(), block) for key in series),
-        steps, tuple(validation),
-    )  # fmt: skip
+        steps,
+        tuple(validation),
+    )
 
 
 def _check_validation(name: str, recording: Recording, key: str) -> tuple[NDArray[np.int64], Array]:

@@ -120,9 +120,12 @@ class RecordedExplorer(Explorer):
                 means = self._means(run)
                 steps = every * np.arange(1, means.size + 1)
                 found[run.label] = measure(
-                    means, run.steps_per_epoch, steps=steps, window=every,
+                    means,
+                    run.steps_per_epoch,
+                    steps=steps,
+                    window=every,
                     skip_epochs=self._first_half(run),
-                )  # fmt: skip
+                )
         return found
 
     @property
@@ -149,9 +152,12 @@ class RecordedExplorer(Explorer):
                 where = run.steps / run.steps_per_epoch
                 late = where > now["start"]
                 ax.plot(
-                    where[late], drawable(values.values[late]), color=COLORS[run.color], alpha=0.55,
+                    where[late],
+                    drawable(values.values[late]),
+                    color=COLORS[run.color],
+                    alpha=0.55,
                     label=f"{run.label}, validation",
-                )  # fmt: skip
+                )
             late = x > now["start"]
             ax.plot(x[late], drawable(y[late]), color=COLORS[run.color], label=run.label)
         epoch_lines(ax, math.ceil(last))

@@ -140,9 +140,12 @@ class SawtoothExplorer(Explorer):
                 every = int(settings["every"])  # type: ignore[arg-type]
                 curve = run(settings, self.device)
                 ax.plot(
-                    curve.epochs(every), drawable(curve.every(every)), alpha=0.55 if faint else 1.0,
-                    color=COLORS[color_of(settings)], label=f"β₂ {settings['beta2']}",
-                )  # fmt: skip
+                    curve.epochs(every),
+                    drawable(curve.every(every)),
+                    alpha=0.55 if faint else 1.0,
+                    color=COLORS[color_of(settings)],
+                    label=f"β₂ {settings['beta2']}",
+                )
         ax.set_xlim(0, EPOCHS)
         ax.set_ylim(bottom=0)
         epoch_lines(ax, EPOCHS)

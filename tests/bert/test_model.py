@@ -138,10 +138,12 @@ def test_scores_equal_those_of_the_slow_twin(data, network, device_kind):
     for i in range(9):
         length, hidden = int(pairs.lengths[i]), int(masks.weights[i].sum())
         expected, following = network_outputs(
-            parameters(network), LITTLE.heads,
-            masks.tokens[i, :length].tolist(), pairs.segments[i, :length].tolist(),
+            parameters(network),
+            LITTLE.heads,
+            masks.tokens[i, :length].tolist(),
+            pairs.segments[i, :length].tolist(),
             masks.positions[i, :hidden].tolist(),
-        )  # fmt: skip
+        )
         assert torch.allclose(words[rows == i].double(), expected, atol=1e-5)
         assert torch.allclose(outputs.following[i].double(), following, atol=1e-5)
 

@@ -24,12 +24,19 @@ def record(epochs=4, planned=6, drop=0.3, noise=0.0, seed=0):
     level = np.linspace(4, 3, at.size, dtype=np.float32)
     checks = {name: level for name in paper_size.SERIES.values() if name.startswith("valid")}
     return RunRecord(
-        name="baseline", profile="paper", seed=0,
+        name="baseline",
+        profile="paper",
+        seed=0,
         config={"epochs": planned, "steps_per_epoch": STEPS},
-        arrays={"mlm_loss": loss.astype(np.float32), "nsp_loss": loss.astype(np.float32),
-                "valid_step": at.astype(np.int32), **checks},
-        made={}, status="finished" if epochs == planned else "stopped",
-    )  # fmt: skip
+        arrays={
+            "mlm_loss": loss.astype(np.float32),
+            "nsp_loss": loss.astype(np.float32),
+            "valid_step": at.astype(np.int32),
+            **checks,
+        },
+        made={},
+        status="finished" if epochs == planned else "stopped",
+    )
 
 
 def test_how_much_of_a_run_there_is():
@@ -93,17 +100,27 @@ def test_records_are_found_however_few_there_are(tmp_path):
     assert ablations.PRETRAINING.on_disk("paper", folder=tmp_path) == {}
     job = ablations.jobs("paper")[0]
     part = RunRecord(
-        name=job.name, profile="paper", seed=job.seed, config=asdict(job.config),
-        arrays={"mlm_loss": np.zeros(1323, np.float32)}, made={}, status="stopped",
-    )  # fmt: skip
+        name=job.name,
+        profile="paper",
+        seed=job.seed,
+        config=asdict(job.config),
+        arrays={"mlm_loss": np.zeros(1323, np.float32)},
+        made={},
+        status="stopped",
+    )
     save(part, tmp_path)
     found = ablations.PRETRAINING.on_disk("paper", folder=tmp_path)
     assert list(found) == ["baseline"]
     assert found["baseline"][0].status == "stopped"
     other = RunRecord(
-        name="beta2-0.8", profile="paper", seed=0, config={"epochs": 1}, arrays={}, made={},
+        name="beta2-0.8",
+        profile="paper",
+        seed=0,
+        config={"epochs": 1},
+        arrays={},
+        made={},
         status="finished",
-    )  # fmt: skip
+    )
     assert config_key(other.config) != config_key(asdict(job.config))
     save(other, tmp_path)  # of other settings
     assert list(ablations.PRETRAINING.on_disk("paper", folder=tmp_path)) == ["baseline"]

@@ -317,8 +317,11 @@ def run_killed(tmp_path: Path, place: str, number: int) -> Path:
     script.write_text(KILLED)
     done = subprocess.run(
         [sys.executable, str(script), place, str(number), str(path)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     return path
 

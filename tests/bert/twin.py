@@ -118,9 +118,12 @@ def network_losses(
     """Of pair i: loss of each hidden word, loss of "is next", and whether each was told right."""
     length, hidden = int(pairs.lengths[i]), int(masks.weights[i].sum())
     words, following = network_outputs(
-        p, heads, masks.tokens[i, :length].tolist(), pairs.segments[i, :length].tolist(),
+        p,
+        heads,
+        masks.tokens[i, :length].tolist(),
+        pairs.segments[i, :length].tolist(),
         masks.positions[i, :hidden].tolist(),
-    )  # fmt: skip
+    )
     labels, is_next = masks.labels[i, :hidden].tolist(), int(pairs.is_next[i])
     each = [-softmax(row)[label].log() for row, label in zip(words, labels, strict=True)]
     right = [int(row.argmax()) == label for row, label in zip(words, labels, strict=True)]
@@ -139,9 +142,12 @@ def train(config: PretrainConfig, initial: dict[str, torch.Tensor]) -> dict[str,
     p = {name: value.double().requires_grad_() for name, value in initial.items()}
     optimizer = make_optimizer(config, list(p.values()))
     order = make_order(
-        config.order, num_functions=config.corpus.pairs, epochs=config.epochs,
-        batch_size=config.batch_size, seed=config.seed,
-    )  # fmt: skip
+        config.order,
+        num_functions=config.corpus.pairs,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
     out: dict[str, Any] = {"mlm_loss": [], "nsp_loss": [], "valid": [], "rows": [], "pair_loss": []}
     for epoch in range(config.epochs):
         drawn = epoch if config.masking == "dynamic" else 0

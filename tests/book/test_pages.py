@@ -91,10 +91,14 @@ def extension(monkeypatch):
 
 def fake_config():
     return SimpleNamespace(
-        html_static_path=[], html_theme_options={}, html_context={}, mathjax3_config=None,
+        html_static_path=[],
+        html_theme_options={},
+        html_context={},
+        mathjax3_config=None,
         myst_substitutions={},
-        mathjax_path="https://cdn/mathjax.js", nb_ipywidgets_js={"https://cdn/embed.js": {}},
-    )  # fmt: skip
+        mathjax_path="https://cdn/mathjax.js",
+        nb_ipywidgets_js={"https://cdn/embed.js": {}},
+    )
 
 
 def test_without_bundles_pages_load_exact_versions(extension, monkeypatch, tmp_path):

@@ -90,9 +90,12 @@ def test_a_trial_measures_the_second_half_of_each_seed():
 def test_lowest_loss_is_the_minimum():
     rng = np.random.default_rng(0)
     problem = QuadraticProblem(
-        rng.uniform(0.5, 1, 12), rng.uniform(0.5, 1, 12), rng.uniform(-1, 1, 12),
-        rng.integers(0, 5, 12), dim=6,
-    )  # fmt: skip
+        rng.uniform(0.5, 1, 12),
+        rng.uniform(0.5, 1, 12),
+        rng.uniform(-1, 1, 12),
+        rng.integers(0, 5, 12),
+        dim=6,
+    )
 
     def loss(x):
         u = x[problem.coordinate] - problem.c

@@ -66,13 +66,20 @@ def test_hugging_faces_trainer(tmp_path):
     x, y = map(torch.from_numpy, data())
     rows = [{"x": a, "labels": b} for a, b in zip(x, y, strict=True)]
     arguments = transformers.TrainingArguments(
-        output_dir=str(tmp_path), num_train_epochs=EPOCHS, per_device_train_batch_size=BATCH,
-        logging_steps=1, report_to=[], save_strategy="no", use_cpu=True, disable_tqdm=True,
-    )  # fmt: skip
+        output_dir=str(tmp_path),
+        num_train_epochs=EPOCHS,
+        per_device_train_batch_size=BATCH,
+        logging_steps=1,
+        report_to=[],
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+    )
     trainer = transformers.Trainer(model=Model(), args=arguments, train_dataset=rows)
     said: list[str] = []
-    callback = SawtoothCallback(trainer, probe=lambda model: model(x[:8], y[:8])["loss"],
-                                tell=said.append)  # fmt: skip
+    callback = SawtoothCallback(
+        trainer, probe=lambda model: model(x[:8], y[:8])["loss"], tell=said.append
+    )
     trainer.add_callback(callback)
     trainer.train()
     assert len(callback.watch.losses) == EPOCHS * STEPS
@@ -109,10 +116,15 @@ def test_lightning(tmp_path):
         probe=lambda model: ((model.line(x[:8]) - y[:8]) ** 2).mean(), tell=said.append
     )
     trainer = lightning.Trainer(
-        max_epochs=EPOCHS, accelerator="cpu", logger=CSVLogger(tmp_path), callbacks=[callback],
-        enable_progress_bar=False, enable_checkpointing=False, enable_model_summary=False,
+        max_epochs=EPOCHS,
+        accelerator="cpu",
+        logger=CSVLogger(tmp_path),
+        callbacks=[callback],
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
         log_every_n_steps=1,
-    )  # fmt: skip
+    )
     trainer.fit(Model(), loader)
     assert len(callback.watch.losses) == EPOCHS * STEPS
     assert len(said) == EPOCHS - 2
@@ -139,8 +151,14 @@ def test_keras(monkeypatch, tmp_path):
 
     callback = SawtoothCallback(probe, said.append)
     path = tmp_path / "log.csv"
-    model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, verbose=0,
-              callbacks=[callback, keras.callbacks.CSVLogger(path)])  # fmt: skip
+    model.fit(
+        x,
+        y,
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        verbose=0,
+        callbacks=[callback, keras.callbacks.CSVLogger(path)],
+    )
     assert len(callback.watch.losses) == EPOCHS * STEPS
     assert len(said) == EPOCHS - 2
     header = path.read_text().splitlines()[0]

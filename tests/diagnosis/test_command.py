@@ -57,8 +57,11 @@ def test_output_falls_back_where_letters_are_missing(log):
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         [*COMMAND, str(log), "--steps-per-epoch", "200"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == EXIT["staircase"]
     assert done.stderr == ""
     assert "+/-" in done.stdout

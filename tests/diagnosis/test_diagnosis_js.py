@@ -160,10 +160,18 @@ def odd_log(seed):
     gaps = np.sort(np.diff(steps))
     known = rng.choice([None, None, T, 10 * T])
     log = Log(
-        steps, loss, None, validation if rng.random() < 0.8 else None, rate[rng.integers(4)], known,
+        steps,
+        loss,
+        None,
+        validation if rng.random() < 0.8 else None,
+        rate[rng.integers(4)],
+        known,
         0.0 if known is None else float(rng.choice([0, 0.5, 100])),
-        float(gaps[gaps.size // 2]) if gaps.size else 1.0, False, "odd", ("a note",),
-    )  # fmt: skip
+        float(gaps[gaps.size // 2]) if gaps.size else 1.0,
+        False,
+        "odd",
+        ("a note",),
+    )
     asked = rng.choice([None, None, T, 3, 1, steps[-1] / 3 + 1, 1e9, steps[-1]])
     return log, None if asked is None else max(1.0, float(asked))
 
@@ -217,9 +225,8 @@ def test_wrong_epoch_lengths_are_refused(node, tmp_path):
       }
     })"""
     done = subprocess.run(
-        [node, "-e", code, name.as_uri()],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [node, "-e", code, name.as_uri()], capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines() == [
         f"steps_per_epoch must be finite and in [1, inf], got {length:g}" for length in lengths
     ]
@@ -239,9 +246,11 @@ def test_students_t(node, tmp_path):
     at += [-t for t in at]
     levels = [0.5, 0.3, 0.1, 0.025, 0.01, 1e-3, 1e-6, 1e-12, 0.9, 0.999]
     text = run_node(
-        node, "student_t.mjs", module(tmp_path, "sawtooth/student_t.js"),
+        node,
+        "student_t.mjs",
+        module(tmp_path, "sawtooth/student_t.js"),
         *map(json.dumps, (freedoms, at, levels)),
-    )  # fmt: skip
+    )
     found = json.loads(text)
     column = np.array(freedoms)[:, None]
     tails, wanted = np.array(found["tails"]), stats.t.sf(at, column)
@@ -270,9 +279,8 @@ def test_a_million_points_take_seconds(node, tmp_path):
       console.log(JSON.stringify([verdict, stepsPerEpoch, (user + system) / 1e6]));
     })"""
     done = subprocess.run(
-        [node, "-e", code, name.as_uri()],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [node, "-e", code, name.as_uri()], capture_output=True, text=True, check=True
+    )
     verdict, length, seconds = json.loads(done.stdout)
     assert (verdict, length) == ("sawtooth", 10_000)
     assert seconds < 6

@@ -87,9 +87,13 @@ def test_a_span_joins_two_points_and_names_them():
 
 def test_shown_page_is_well_formed_and_says_what_it_shows(curves):
     shown = figures.show(
-        figures.loss_curves(curves), figures.loss_curves(curves), name="fig-x", number="9.1",
-        caption='Two "panels" & a band.', alt="Falls <fast>.",
-    )  # fmt: skip
+        figures.loss_curves(curves),
+        figures.loss_curves(curves),
+        name="fig-x",
+        number="9.1",
+        caption='Two "panels" & a band.',
+        alt="Falls <fast>.",
+    )
     root = ET.fromstring(shown.page)
     assert root.get("id") == "fig-x"
     assert root.find("div").get("aria-label") == "Falls <fast>."

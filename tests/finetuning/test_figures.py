@@ -18,9 +18,15 @@ def found():
     label = random.integers(2, size=60).astype(np.int32)
     predicted = (random.random((4, 3, 6, 60)) < 0.3) ^ (label == 1)
     return Episodes(
-        "sst2", 2, np.arange(1, 7), score("sst2", label, predicted),
-        random.random((4, 3, 6)), random.random((4, 3, 20)), predicted, label,
-    )  # fmt: skip
+        "sst2",
+        2,
+        np.arange(1, 7),
+        score("sst2", label, predicted),
+        random.random((4, 3, 6)),
+        random.random((4, 3, 20)),
+        predicted,
+        label,
+    )
 
 
 def lines(ax):

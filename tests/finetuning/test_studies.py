@@ -80,9 +80,14 @@ def test_words_about_a_profile_name_its_numbers(profile):
 def record(job) -> RunRecord:
     made = {"date": "2026-01-01T00:00:00+00:00", "seconds": 1.0, "device": "x", "versions": {}}
     return RunRecord(
-        job.name, job.profile, job.seed, as_mapping("config", job.config),
-        {"train_loss": np.zeros(1)}, {**made, "commit": "none"}, "finished",
-    )  # fmt: skip
+        job.name,
+        job.profile,
+        job.seed,
+        as_mapping("config", job.config),
+        {"train_loss": np.zeros(1)},
+        {**made, "commit": "none"},
+        "finished",
+    )
 
 
 @pytest.fixture

@@ -198,9 +198,11 @@ def test_front_end_reads_the_same_values_and_colours(shown, small, node, tmp_pat
     cells, packing = (module(tmp_path, f"widgets/{name}.js") for name in ("maps/cells", "packing"))
     layers = [layer for one in shown.data["maps"] for layer in one["layers"]]
     lists = evaluate(
-        node, packing, "args.map((text) => [...m.threeDigits(text)].map(String))",
+        node,
+        packing,
+        "args.map((text) => [...m.threeDigits(text)].map(String))",
         *(layer["values"] for layer in layers),
-    )  # fmt: skip
+    )
     code = "args[0].map((list, k) => [...m.pixels(list.map(Number), args[1][k], args[2])])"
     painted = evaluate(node, cells, code, lists, layers, shown.data["ramp"])
     wanted = [(name, key) for name in MAPS for key in SCALES]

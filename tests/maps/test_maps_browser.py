@@ -240,10 +240,14 @@ def test_cells_are_painted_in_their_places(open_page, pages, made):
     cells = [(0, 0), (4, 6), (11, 11), (2, 9), (8, 1), (0, 8)]
     light = {}
     for column, row in cells:
-        *rgb, opacity = explorer(page, NAME).locator("canvas").evaluate(
-            "(node, [x, y]) => [...node.getContext('2d').getImageData(x, y, 1, 1).data]",
-            [int((column + 0.5) / 12 * size[0]), int((1 - (row + 0.5) / 12) * size[1])],
-        )  # fmt: skip
+        *rgb, opacity = (
+            explorer(page, NAME)
+            .locator("canvas")
+            .evaluate(
+                "(node, [x, y]) => [...node.getContext('2d').getImageData(x, y, 1, 1).data]",
+                [int((column + 0.5) / 12 * size[0]), int((1 - (row + 0.5) / 12) * size[1])],
+            )
+        )
         assert opacity == (0 if np.isnan(found[row, column]) else 255)
         if opacity:
             light[found[row, column]] = np.dot(rgb, [0.2126, 0.7152, 0.0722])

@@ -29,8 +29,9 @@ def from_triton(tmp_path_factory):
     subprocess.run(
         [sys.executable, "-m", "tests.quadratic.gpu_worker", str(out), device],
         env=os.environ | {"OMP_NUM_THREADS": "1"} | interpret,
-        cwd=ROOT, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=True,
+    )
     with np.load(out) as made:
         return dict(made)
 

@@ -76,8 +76,11 @@ def test_settings_problems_and_seeds_broadcast(problem):
         for j, beta2 in enumerate((0.999, 0.9, 0.8)):
             one = probe(
                 QuadraticProblem.sample(num_functions=60, dim=50, seed=seed),
-                Adam(lr=0.06, beta2=beta2), probes, batch_size=20, seed=seed,
-            )  # fmt: skip
+                Adam(lr=0.06, beta2=beta2),
+                probes,
+                batch_size=20,
+                seed=seed,
+            )
             assert np.array_equal(record.norm["m"][i, j], one.norm["m"])
             assert np.array_equal(record.product["g"][i, j], one.product["g"])
             assert np.array_equal(record.state["v"][i, j], one.state["v"])

@@ -38,9 +38,12 @@ def test_the_paper_setting_equals_the_twin_for_an_epoch():
 def test_explicit_problem_order_and_start_equal_the_twin():
     rng = np.random.default_rng(8)
     problem = QuadraticProblem(
-        rng.uniform(0.5, 1, 40), rng.uniform(0.5, 1, 40), rng.uniform(-1, 1, 40),
-        rng.integers(0, 9, 40), dim=9,
-    )  # fmt: skip
+        rng.uniform(0.5, 1, 40),
+        rng.uniform(0.5, 1, 40),
+        rng.uniform(-1, 1, 40),
+        rng.integers(0, 9, 40),
+        dim=9,
+    )
     order = np.stack([rng.permutation(40) for _ in range(6)])
     x0 = rng.normal(size=9)
     rule = Adam(lr=0.02, beta2=0.9)
@@ -72,8 +75,11 @@ def test_settings_problems_and_seeds_broadcast():
         for j, beta2 in enumerate((0.999, 0.9, 0.8)):
             alone = simulate(
                 QuadraticProblem.sample(num_functions=60, dim=50, seed=seed),
-                Adam(lr=0.06, beta2=beta2), epochs=2, batch_size=20, seed=seed,
-            )  # fmt: skip
+                Adam(lr=0.06, beta2=beta2),
+                epochs=2,
+                batch_size=20,
+                seed=seed,
+            )
             assert np.array_equal(curve.loss[i, j], alone.loss)
 
 

@@ -41,9 +41,13 @@ def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
     (tmp_path / "jobs.json").write_text(json.dumps(jobs))
     out = tmp_path / "out"
     run_node(
-        node, "simulate.mjs", tmp_path / "worker.js", module(tmp_path, "quadratic/simulation.js"),
-        tmp_path / "jobs.json", out,
-    )  # fmt: skip
+        node,
+        "simulate.mjs",
+        tmp_path / "worker.js",
+        module(tmp_path, "quadratic/simulation.js"),
+        tmp_path / "jobs.json",
+        out,
+    )
     losses = np.fromfile(out)
     at = 0
     diverged = 0

@@ -129,8 +129,11 @@ def test_verify(folder, capsys):
 def test_wrong_use(folder, call, message):
     result = subprocess.run(
         [sys.executable, "-m", "esp_lib", *call],
-        cwd=ROOT, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode == 2
     assert result.stdout == ""
     assert "Traceback" not in result.stderr

@@ -73,9 +73,13 @@ def killed_everywhere(folder: Path) -> dict[tuple[int, str], str]:
     """What is there after each kill, by the number of the call and "before" or "after" it."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(folder)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        capture_output=True, check=True, timeout=300,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
     lines = [line.split() for line in done.stdout.splitlines()]
     return {(int(n), when): there for n, when, there in lines}
 
@@ -204,9 +208,13 @@ with locked(Path(sys.argv[1])):
 def test_two_processes_do_not_train_one_run_in_one_folder(tmp_path):
     path = tmp_path / "checkpoints" / "quick" / "a-seed0.pt"
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", HOLDER, str(path)],
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"

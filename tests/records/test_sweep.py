@@ -258,9 +258,13 @@ def start(folder: Path) -> "subprocess.Popen[str]":
     script.write_text(SCRIPT)
     process = subprocess.Popen(
         [sys.executable, str(script), str(folder)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 30
     while len(list(folder.glob("quick/*.npz"))) < 2:
         assert process.poll() is None

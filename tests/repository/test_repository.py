@@ -131,8 +131,11 @@ def test_import_loads_numpy_alone():
     )
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert result.stdout.split() == ["True"]
 
 

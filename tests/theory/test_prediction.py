@@ -70,9 +70,15 @@ def test_one_visit_map_is_what_is_left_without_memory():
     T, epochs, B = 10, 6, 20
     setting = {"lr": 0.06, "beta1": 0.9, "beta2": 0.8, "eps": 1e-8}
     curve = predict(
-        Adam(**setting), epochs=epochs, batch_size=B, num_functions=T * B, groups=[1],
-        carry=False, bias_correction=False, points=64,
-    )  # fmt: skip
+        Adam(**setting),
+        epochs=epochs,
+        batch_size=B,
+        num_functions=T * B,
+        groups=[1],
+        carry=False,
+        bias_correction=False,
+        points=64,
+    )
     visits = draw_visits("reshuffle", 1, epochs, T, 64)
     excess = np.zeros(epochs * T)
     for (a,), (c,), when, _ in zip(*visits, strict=True):
@@ -136,9 +142,7 @@ def test_settings_lead_the_curve():
     rule = Adam(lr=0.06, beta2=np.array([0.8, 0.9])[:, None], eps=[1e-8, 1e-5, 1e-3])
     curve = predict(rule, epochs=2, batch_size=100, num_functions=1000, points=16)
     assert curve.loss.shape == (2, 3, 20)
-    one = predict(
-        Adam(lr=0.06, beta2=0.9, eps=1e-5), epochs=2, num_functions=1000, points=16
-    )  # fmt: skip
+    one = predict(Adam(lr=0.06, beta2=0.9, eps=1e-5), epochs=2, num_functions=1000, points=16)
     assert np.array_equal(curve.loss[1, 1], one.loss)
 
 

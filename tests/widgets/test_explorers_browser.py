@@ -32,9 +32,14 @@ def test_controls_change_the_drawing(open_page, site, book, protocol, most, leas
     for name in EXPLORERS:
         root = explorer(page, name)
         unfold(page, name)
-        keys = re.findall(r"esp-field-(\w+)", " ".join(
-            root.locator(".esp-field").evaluate_all("nodes => nodes.map((node) => node.className)")
-        ))  # fmt: skip
+        keys = re.findall(
+            r"esp-field-(\w+)",
+            " ".join(
+                root.locator(".esp-field").evaluate_all(
+                    "nodes => nodes.map((node) => node.className)"
+                )
+            ),
+        )
         assert len(keys) >= 3
         for key in keys[:most]:
             root.get_by_role("button", name="Reset").click()

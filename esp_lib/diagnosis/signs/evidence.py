@@ -131,11 +131,29 @@ def collect(
             rest = tooth_of(without(grid, tooth.boundaries[large]), folded=False)
             rest_p = float(rest.p_value)
     return Evidence(
-        tooth, settled, plain, T / interval, boundaries, undone, uneven, correlation, joined,
-        repeat, pattern, wave_of(grid, float(tooth.noise)), edges, apart, int(jumps.size),
-        everywhere, jump_drop, int(large.size), rest_p, _repeated(tooth.drops),
-        _regular(tooth.drops), noise,
-    )  # fmt: skip
+        tooth,
+        settled,
+        plain,
+        T / interval,
+        boundaries,
+        undone,
+        uneven,
+        correlation,
+        joined,
+        repeat,
+        pattern,
+        wave_of(grid, float(tooth.noise)),
+        edges,
+        apart,
+        int(jumps.size),
+        everywhere,
+        jump_drop,
+        int(large.size),
+        rest_p,
+        _repeated(tooth.drops),
+        _regular(tooth.drops),
+        noise,
+    )
 
 
 def _drop_at(steps: Array, loss: Array, jumps: NDArray[np.int64], T: float) -> float:

@@ -88,8 +88,11 @@ def find_period(steps: Array, loss: Array, interval: float) -> Period:
     grid = arrange(steps, loss, length, interval)
     most = int(total / length / MIN_EPOCHS)
     drops = tooth_of(grid, folded=False).drops
-    again = max(_cycle(drops[np.isfinite(drops), None], most), _shape_cycle(grid, most),
-                _level_cycle(grid, most))  # fmt: skip
+    again = max(
+        _cycle(drops[np.isfinite(drops), None], most),
+        _shape_cycle(grid, most),
+        _level_cycle(grid, most),
+    )
     if again > 1:
         length *= again
     length = _same_order(steps, loss, length, error * width, interval)

@@ -203,5 +203,16 @@ def log(loss: Array, every: int, averaged: bool) -> tuple[Array, Array]:
 
 def as_log(run: Run, every: int = 1) -> Log:
     """The run as it would have been read; `every` is the steps from one point to the next."""
-    return Log(run.steps.astype(float), run.loss, None, None, run.learning_rate, None, 0.0,
-               float(every), False, "synthetic", ())  # fmt: skip
+    return Log(
+        run.steps.astype(float),
+        run.loss,
+        None,
+        None,
+        run.learning_rate,
+        None,
+        0.0,
+        float(every),
+        False,
+        "synthetic",
+        (),
+    )

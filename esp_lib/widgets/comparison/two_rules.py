@@ -102,9 +102,11 @@ class TwoRulesExplorer(Explorer):
         ax = static_axes("epoch", "training loss")
         for key, curve, color in zip(("first", "second"), self.curves, (INK, PURPLE), strict=True):
             ax.plot(
-                curve.epochs(EVERY), drawable(curve.every(EVERY)), color=color,
+                curve.epochs(EVERY),
+                drawable(curve.every(EVERY)),
+                color=color,
                 label=str(self.settings[key]),
-            )  # fmt: skip
+            )
         ax.set_xlim(0, EPOCHS)
         ax.set_ylim(bottom=0)
         epoch_lines(ax, EPOCHS)
