@@ -123,9 +123,14 @@ def _refusal(log: Log, length: float, guess: dict[str, float]) -> Judgement | No
 
 
 def _describe(
-    log: Log, judgement: Judgement, e: Evidence | None, length: float, source: str,
-    confidence: float, tries: int,
-) -> Diagnosis:  # fmt: skip
+    log: Log,
+    judgement: Judgement,
+    e: Evidence | None,
+    length: float,
+    source: str,
+    confidence: float,
+    tries: int,
+) -> Diagnosis:
     nan = math.nan
     validation = overfitting(log.steps, log.loss, log.validation)
     tooth = None if e is None else e.tooth

@@ -51,9 +51,13 @@ class Judgement:
     found: dict[str, float] = field(default_factory=dict)  # what the headline needs of the drop
 
     def tell(
-        self, headline: str, *reasons: Sentence, verdict: str = "cannot tell",
-        cause: str | None = None, likely: bool = False,
-    ) -> "Judgement":  # fmt: skip
+        self,
+        headline: str,
+        *reasons: Sentence,
+        verdict: str = "cannot tell",
+        cause: str | None = None,
+        likely: bool = False,
+    ) -> "Judgement":
         """Decide: the headline, the last reasons, verdict and cause."""
         self.reasons += reasons
         self.headline = headline, self.found

@@ -58,10 +58,12 @@ def log_of_columns(columns: Mapping[str, Any]) -> Log:
     """
     names = list(columns)
     cells = {
-        name: [cell if isinstance(cell, str) else None if cell is None else float(cell)
-               for cell in np.asarray(columns[name]).tolist()]
+        name: [
+            cell if isinstance(cell, str) else None if cell is None else float(cell)
+            for cell in np.asarray(columns[name]).tolist()
+        ]
         for name in relevant(names, [])
-    }  # fmt: skip
+    }
     found = {}
     for name, column in cells.items():
         gaps = [None if isinstance(cell, float) and np.isnan(cell) else cell for cell in column]
@@ -128,9 +130,13 @@ def _pick(table: Table, kind: str, asked: str | None, notes: list[Note]) -> str 
 
 
 def make_log(
-    table: Table, column: str | None, validation: str | None, log_every: int, run: int | None,
+    table: Table,
+    column: str | None,
+    validation: str | None,
+    log_every: int,
+    run: int | None,
     voice: str,
-) -> Log:  # fmt: skip
+) -> Log:
     """The log that a table holds; the arguments are those of `read.parse_log`."""
     notes = list(table.notes)
     loss_name = _pick(table, "loss", column, notes)
@@ -241,9 +247,13 @@ def _edge(step: Array, last: int, first: int) -> int:
 
 
 def _find_steps(
-    step: Array, epoch: Array, of: Array | None, bar: Array | None, has_loss: Any,
+    step: Array,
+    epoch: Array,
+    of: Array | None,
+    bar: Array | None,
+    has_loss: Any,
     known: float | None,
-) -> tuple[Array | None, float | None, list[Note]]:  # fmt: skip
+) -> tuple[Array | None, float | None, list[Note]]:
     """The step of each row, None where nothing tells; the length of an epoch if it comes with it.
 
     Steps stand in a column, and may begin anew in every epoch; else they follow from the epochs

@@ -20,8 +20,9 @@ from tests.node import module
 def corpus(folder):
     """(data, choices) of every file of the corpus."""
     files = formats.corpus(folder / "corpus")
-    return [(folder.joinpath("corpus", name).read_bytes(), read) for name, (_, read) in
-            files.items()]  # fmt: skip
+    return [
+        (folder.joinpath("corpus", name).read_bytes(), read) for name, (_, read) in files.items()
+    ]
 
 
 def written():

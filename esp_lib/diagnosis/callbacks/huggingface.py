@@ -23,9 +23,11 @@ class SawtoothCallback(TrainerCallback):
     """
 
     def __init__(
-        self, trainer: Any, probe: Callable[[Any], Any] | None = None,
+        self,
+        trainer: Any,
+        probe: Callable[[Any], Any] | None = None,
         tell: Callable[[str], None] = print,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.trainer = trainer
         self.watch = Watch(torch_probe(probe), tell)
 

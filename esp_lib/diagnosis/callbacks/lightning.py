@@ -23,9 +23,11 @@ class SawtoothCallback(Callback):
     """
 
     def __init__(
-        self, probe: Callable[[Any], Any] | None = None, tell: Callable[[str], None] = print,
+        self,
+        probe: Callable[[Any], Any] | None = None,
+        tell: Callable[[str], None] = print,
         every: int = 1,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.watch = Watch(torch_probe(probe), tell)
         self.every = every
 

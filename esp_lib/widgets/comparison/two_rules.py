@@ -84,10 +84,11 @@ class TwoRulesExplorer(Explorer):
         first, second = (
             study.run(
                 rule_of(now[key], now["rate"] * self.rates[now[key]], now["beta2"]),
-                [now["seed"]], "reshuffle",
+                [now["seed"]],
+                "reshuffle",
             )[0, 0]
             for key in ("first", "second")
-        )  # fmt: skip
+        )
         return first, second
 
     @property
