@@ -194,7 +194,7 @@ def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axe
     )
     ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="none")
     ax.locator_params(axis="x", integer=True)
-    _name_lines(ax, runs, "paper", offset=(8, -26))
+    _name_lines(ax, runs, "paper", offset=(10, 75))
     return ax
 
 
