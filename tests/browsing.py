@@ -157,14 +157,19 @@ def each_look(page):
         page.add_script_tag(path=AXE)
     for theme, width in LOOKS:
         page.emulate_media(color_scheme=theme)
-        page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)
-        page.evaluate(TWO_FRAMES)  # observers of sizes have been told
+        set_width(page, width)
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if (theme, width) in JUDGED:
             check_axe(page)
         yield theme, width
+
+
+def set_width(page, width):
+    """Make the window so wide, and wait until what is drawn has followed."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(300)
+    page.evaluate(TWO_FRAMES)  # observers of sizes have been told
 
 
 def check_axe(page):

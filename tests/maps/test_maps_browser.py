@@ -8,7 +8,7 @@ import pytest
 
 from esp_lib.widgets import SawtoothExplorer, sawtooth
 from esp_lib.widgets.maps import maps as module
-from tests.browsing import drawing, explorer, field, make_page, state, wait_for
+from tests.browsing import drawing, explorer, field, make_page, set_width, state, wait_for
 from tests.maps.small_maps import small_maps
 
 pytestmark = pytest.mark.browser
@@ -300,7 +300,7 @@ def test_link_goes_to_the_explorer_of_the_page(open_page, pages):
 def test_labels_of_axes_are_on_the_page_at_each_width(open_page, pages):
     page = open_page(pages["maps"], reduced_motion="reduce")
     for width in (1440, 390):
-        page.set_viewport_size({"width": width, "height": 900})
+        set_width(page, width)
         for text in explorer(page, NAME).locator(".esp-map-axes text").all():
             box = text.bounding_box()
             assert box["x"] >= 0

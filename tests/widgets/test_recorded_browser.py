@@ -15,6 +15,7 @@ from tests.browsing import (
     explorer,
     field,
     make_page,
+    set_width,
     state,
     type_in,
     wait_for,
@@ -144,7 +145,7 @@ def test_axes_keep_still_while_dragging_and_the_drawing_never_jumps(open_page, u
 def test_names_of_curves_are_on_the_page_at_each_width(open_page, url):
     page = open_page(url, reduced_motion="reduce")
     for width, short in ((1440, False), (390, True)):
-        page.set_viewport_size({"width": width, "height": 900})
+        set_width(page, width)
         names = explorer(page, NAME).locator(".esp-name")
         assert names.count() == 3
         if not short:
