@@ -72,17 +72,14 @@ def _sort_visits(batches, position, blocks):
 
 
 @jit
-def _run_block(
-    out, a, c, x0, function, lane, start, inverse_batch,
-    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root, adaptive, use_max,
-):  # fmt: skip
+def _run_block(out, a, c, x0, function, lane, start, inverse_batch, rule):
     """All steps of one block of lanes; `out[t]` gets the block's sum of a (x - c)^2 at step t.
 
     `s` stands for sqrt(v). Where the gradient is zero it only shrinks, by sqrt(decay2), so a root
     is taken for the visited lanes alone. Between steps `m` and `s` are kept already decayed.
     """
     steps, lanes = out.size, x0.size
-    decay_s = np.sqrt(decay2)
+    decay_s = np.sqrt(rule.decay2)
     x = x0.copy()
     m, s, s_max, g = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
     stamp = np.full(lanes, -1)  # the step at which m and s of a lane last learned a gradient
@@ -99,57 +96,35 @@ def _run_block(
             d = lane[j]
             if stamp[d] != t:  # a batch may visit a lane twice
                 stamp[d] = t
-                m[d] += weight1 * g[d]
-                s[d] = np.sqrt(s[d] * s[d] + weight2 * (g[d] * g[d]))
+                m[d] += rule.weight1 * g[d]
+                s[d] = np.sqrt(s[d] * s[d] + rule.weight2 * (g[d] * g[d]))
                 s_max[d] = max(s_max[d], s[d])
-        sm, sg, rt = scale_m[t], scale_g[t], root[t]
-        if not adaptive:
+        sm, sg, rt = rule.scale_m[t], rule.scale_g[t], rule.root[t]
+        if not rule.adaptive:
             for d in range(lanes):
-                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d])
-                m[d] *= decay1
-        elif use_max:
+                x[d] = rule.shrink * x[d] - (sm * m[d] + sg * g[d])
+                m[d] *= rule.decay1
+        elif rule.use_max:
             for d in range(lanes):
-                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s_max[d] + eps)
-                m[d] *= decay1
+                x[d] = rule.shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s_max[d] + rule.eps)
+                m[d] *= rule.decay1
                 s[d] *= decay_s
         else:
             for d in range(lanes):
-                x[d] = shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s[d] + eps)
-                m[d] *= decay1
+                x[d] = rule.shrink * x[d] - (sm * m[d] + sg * g[d]) / (rt * s[d] + rule.eps)
+                m[d] *= rule.decay1
                 s[d] *= decay_s
         for j in range(start[t], start[t + 1]):
             g[lane[j]] = 0.0
 
 
 @jit
-def _run_blocks(
-    a, c, x0, function, lane, start, inverse_batch,
-    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root, adaptive, use_max,
-):  # fmt: skip
+def _run_blocks(a, c, x0, function, lane, start, inverse_batch, rule):
     """Consecutive blocks one after the other: their sums, (blocks, steps)."""
     sums = np.empty((start.shape[0], start.shape[1] - 1))
     for k in range(start.shape[0]):
-        _run_block(
-            sums[k],
-            a,
-            c,
-            x0[k * BLOCK : (k + 1) * BLOCK],
-            function,
-            lane,
-            start[k],
-            inverse_batch,
-            decay1,
-            weight1,
-            decay2,
-            weight2,
-            eps,
-            shrink,
-            scale_m,
-            scale_g,
-            root,
-            adaptive,
-            use_max,
-        )
+        lanes = x0[k * BLOCK : (k + 1) * BLOCK]
+        _run_block(sums[k], a, c, lanes, function, lane, start[k], inverse_batch, rule)
     return sums
 
 
@@ -186,17 +161,7 @@ def run_on_cpu(
             layout.lane,
             layout.start[k : k + each],
             1.0 / batch_size,
-            rule.decay1,
-            rule.weight1,
-            rule.decay2,
-            rule.weight2,
-            rule.eps,
-            rule.shrink,
-            rule.scale_m,
-            rule.scale_g,
-            rule.root,
-            rule.adaptive,
-            rule.use_max,
+            rule,
         )
         if each < blocks:
             return sums

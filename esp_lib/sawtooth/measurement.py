@@ -259,18 +259,10 @@ def _summarize(fold: Fold, lines: Lines, bins: int) -> dict[str, NDArray[Any]]:
     w_end = np.concatenate([both, none], axis=1) / boundaries[:, None]
     w_start = np.concatenate([none, both], axis=1) / boundaries[:, None]
     widen = np.clip((1 + lines.correlation) / (1 - np.minimum(lines.correlation, 0.9)), 1.0, None)
-    parts = np.where(
-        (w_end > 0) | (w_start > 0),
-        lines.scatter
-        * widen
-        * (
-            w_end**2 * lines.var_end
-            + w_start**2 * lines.var_start
-            - 2 * w_end * w_start * lines.cov
-            + (BEND_WEIGHT * (w_end - w_start)) ** 2 * lines.var_bend
-        ),
-        0.0,
-    )
+    ends = w_end**2 * lines.var_end + w_start**2 * lines.var_start - 2 * w_end * w_start * lines.cov
+    bends = (BEND_WEIGHT * (w_end - w_start)) ** 2 * lines.var_bend
+    counted = (w_end > 0) | (w_start > 0)
+    parts = np.where(counted, lines.scatter * widen * (ends + bends), 0.0)
     variance = parts.sum(axis=1)
     freedom = variance**2 / np.where(parts > 0, parts**2 / lines.freedom, 0.0).sum(axis=1)
     # What is left of a smooth curve after the correction is a small share of the correction.

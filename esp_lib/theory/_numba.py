@@ -11,15 +11,16 @@ AT_VISITS, WITHHELD, ALWAYS = 0, 1, 2  # where a followed coordinate tells the l
 
 
 @jit
-def follow(
-    a, c, when, who, x0, steps, epoch_steps, observe, carry, inverse_batch,
-    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root,
-):  # fmt: skip
-    """Excess a (x - c)^2 of the visited function at each step, summed over those who tell it."""
+def follow(a, c, when, who, x0, steps, epoch_steps, observe, carry, inverse_batch, rule):
+    """Excess a (x - c)^2 of the visited function at each step, summed over those who tell it.
+
+    `rule` is a `TwoMoment` of one setting.
+    """
     total = np.zeros(steps)
     path = np.empty(steps)
     span = epoch_steps if observe == WITHHELD else steps
     for n in range(a.shape[0]):
+        one = a[n], c[n], when[n], who[n], carry, inverse_batch, rule
         x, m, s, j = x0, 0.0, 0.0, 0
         for t in range(0, steps, span):
             end = t + span
@@ -27,84 +28,14 @@ def follow(
                 own = j
                 while who[n, own] != 0:
                     own += 1
-                x, m, s, j = cross(
-                    path,
-                    t,
-                    when[n, own],
-                    x,
-                    m,
-                    s,
-                    j,
-                    -1,
-                    a[n],
-                    c[n],
-                    when[n],
-                    who[n],
-                    carry,
-                    inverse_batch,
-                    decay1,
-                    weight1,
-                    decay2,
-                    weight2,
-                    eps,
-                    shrink,
-                    scale_m,
-                    scale_g,
-                    root,
-                )
-                cross(  # the rest of the epoch, as it would be without function 0
-                    path,
-                    when[n, own],
-                    end,
-                    x,
-                    m,
-                    s,
-                    j,
-                    0,
-                    a[n],
-                    c[n],
-                    when[n],
-                    who[n],
-                    carry,
-                    inverse_batch,
-                    decay1,
-                    weight1,
-                    decay2,
-                    weight2,
-                    eps,
-                    shrink,
-                    scale_m,
-                    scale_g,
-                    root,
-                )
+                stop = when[n, own]
+                x, m, s, j = cross(path, t, stop, x, m, s, j, -1, *one)
+                # the rest of the epoch, as it would be without function 0
+                cross(path, stop, end, x, m, s, j, 0, *one)
                 for q in range(t, end):
                     total[q] += a[n, 0] * (path[q] - c[n, 0]) ** 2
-                t = when[n, own]
-            x, m, s, j = cross(
-                path,
-                t,
-                end,
-                x,
-                m,
-                s,
-                j,
-                -1,
-                a[n],
-                c[n],
-                when[n],
-                who[n],
-                carry,
-                inverse_batch,
-                decay1,
-                weight1,
-                decay2,
-                weight2,
-                eps,
-                shrink,
-                scale_m,
-                scale_g,
-                root,
-            )
+                t = stop
+            x, m, s, j = cross(path, t, end, x, m, s, j, -1, *one)
         if observe == ALWAYS:
             for q in range(steps):
                 total[q] += a[n, 0] * (path[q] - c[n, 0]) ** 2
@@ -116,22 +47,19 @@ def follow(
 
 
 @jit
-def cross(
-    path, t, end, x, m, s, j, without, a, c, when, who, carry, inverse_batch,
-    decay1, weight1, decay2, weight2, eps, shrink, scale_m, scale_g, root,
-):  # fmt: skip
+def cross(path, t, end, x, m, s, j, without, a, c, when, who, carry, inverse_batch, rule):
     """Follow one coordinate from step t to `end`; path[t] is x before step t, s is sqrt(v).
 
     Visits j, j + 1, … are still to come; those of the function `without` are passed over.
     """
-    fade = np.sqrt(decay2)
+    fade = np.sqrt(rule.decay2)
     while True:
         stop = when[j] if j < when.size and when[j] < end else end
         for q in range(t, stop):  # between visits
             path[q] = x
-            m *= decay1
+            m *= rule.decay1
             s *= fade
-            x = shrink * x - scale_m[q] * m / (root[q] * s + eps)
+            x = rule.shrink * x - rule.scale_m[q] * m / (rule.root[q] * s + rule.eps)
         t = stop
         if t == end:
             return x, m, s, j
@@ -145,8 +73,10 @@ def cross(
             j += 1
         if visited and not carry:
             m, s = 0.0, 0.0
-        m = decay1 * m + weight1 * g
-        s = np.sqrt(decay2 * s * s + weight2 * g * g)
+        m = rule.decay1 * m + rule.weight1 * g
+        s = np.sqrt(rule.decay2 * s * s + rule.weight2 * g * g)
         path[t] = x
-        x = shrink * x - (scale_m[t] * m + scale_g[t] * g) / (root[t] * s + eps)
+        x = rule.shrink * x - (rule.scale_m[t] * m + rule.scale_g[t] * g) / (
+            rule.root[t] * s + rule.eps
+        )
         t += 1

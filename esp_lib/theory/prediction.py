@@ -130,24 +130,7 @@ def predict(
 
     def excess(task: tuple[TwoMoment, Visits]) -> Array:
         rule, visits = task
-        total = follow(
-            *visits,
-            start,
-            steps,
-            epoch_steps,
-            observe,
-            carry,
-            1.0 / batch_size,
-            rule.decay1,
-            rule.weight1,
-            rule.decay2,
-            rule.weight2,
-            rule.eps,
-            rule.shrink,
-            rule.scale_m,
-            rule.scale_g,
-            rule.root,
-        )
+        total = follow(*visits, start, steps, epoch_steps, observe, carry, 1.0 / batch_size, rule)
         if observe != AT_VISITS:
             return np.asarray(total / len(visits.a))
         count = np.bincount(visits.when.ravel(), minlength=steps)

@@ -160,17 +160,17 @@ def odd_log(seed):
     gaps = np.sort(np.diff(steps))
     known = rng.choice([None, None, T, 10 * T])
     log = Log(
-        steps,
-        loss,
-        None,
-        validation if rng.random() < 0.8 else None,
-        rate[rng.integers(4)],
-        known,
-        0.0 if known is None else float(rng.choice([0, 0.5, 100])),
-        float(gaps[gaps.size // 2]) if gaps.size else 1.0,
-        False,
-        "odd",
-        ("a note",),
+        steps=steps,
+        loss=loss,
+        epochs=None,
+        validation=validation if rng.random() < 0.8 else None,
+        learning_rate=rate[rng.integers(4)],
+        steps_per_epoch=known,
+        steps_per_epoch_error=0.0 if known is None else float(rng.choice([0, 0.5, 100])),
+        interval=float(gaps[gaps.size // 2]) if gaps.size else 1.0,
+        averaged=False,
+        source="odd",
+        notes=("a note",),
     )
     asked = rng.choice([None, None, T, 3, 1, steps[-1] / 3 + 1, 1e9, steps[-1]])
     return log, None if asked is None else max(1.0, float(asked))

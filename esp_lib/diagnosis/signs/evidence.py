@@ -46,9 +46,7 @@ class Evidence:
     apart: bool  # single points at the boundary stand apart and were left out
     jumps: int  # of the learning rate
     jumps_everywhere: bool  # at so many boundaries that they could not be left out
-    jump_drop: (
-        float  # drop of the loss at the jumps, in its standard errors; NaN: none, or everywhere
-    )
+    jump_drop: float  # of the loss at the jumps, in standard errors; NaN: none, or everywhere
     large_drops: int  # boundaries whose drop stands out; the rate at them is not logged
     rest_p_value: float  # without those boundaries
     repeated: bool  # the drop is not the work of one or a few boundaries
@@ -131,28 +129,28 @@ def collect(
             rest = tooth_of(without(grid, tooth.boundaries[large]), folded=False)
             rest_p = float(rest.p_value)
     return Evidence(
-        tooth,
-        settled,
-        plain,
-        T / interval,
-        boundaries,
-        undone,
-        uneven,
-        correlation,
-        joined,
-        repeat,
-        pattern,
-        wave_of(grid, float(tooth.noise)),
-        edges,
-        apart,
-        int(jumps.size),
-        everywhere,
-        jump_drop,
-        int(large.size),
-        rest_p,
-        _repeated(tooth.drops),
-        _regular(tooth.drops),
-        noise,
+        tooth=tooth,
+        settled=settled,
+        plain=plain,
+        points_per_epoch=T / interval,
+        boundaries=boundaries,
+        undone=undone,
+        uneven=uneven,
+        correlation=correlation,
+        joined=joined,
+        repeat=repeat,
+        pattern=pattern,
+        wave=wave_of(grid, float(tooth.noise)),
+        edges=edges,
+        apart=apart,
+        jumps=int(jumps.size),
+        jumps_everywhere=everywhere,
+        jump_drop=jump_drop,
+        large_drops=int(large.size),
+        rest_p_value=rest_p,
+        repeated=_repeated(tooth.drops),
+        regular=_regular(tooth.drops),
+        noise=noise,
     )
 
 

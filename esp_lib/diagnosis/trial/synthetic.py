@@ -204,15 +204,15 @@ def log(loss: Array, every: int, averaged: bool) -> tuple[Array, Array]:
 def as_log(run: Run, every: int = 1) -> Log:
     """The run as it would have been read; `every` is the steps from one point to the next."""
     return Log(
-        run.steps.astype(float),
-        run.loss,
-        None,
-        None,
-        run.learning_rate,
-        None,
-        0.0,
-        float(every),
-        False,
-        "synthetic",
-        (),
+        steps=run.steps.astype(float),
+        loss=run.loss,
+        epochs=None,
+        validation=None,
+        learning_rate=run.learning_rate,
+        steps_per_epoch=None,
+        steps_per_epoch_error=0.0,
+        interval=float(every),
+        averaged=False,
+        source="synthetic",
+        notes=(),
     )
