@@ -71,12 +71,6 @@ async function showView(manager, model, tag) {
   });
 }
 
-/** Whether a place is seen and within a screen of what the reader sees. */
-function isNear(place) {
-  const { top, bottom } = place.getBoundingClientRect();
-  return place.checkVisibility() && bottom > -innerHeight && top < 2 * innerHeight;
-}
-
 /**
  * Shows each model when its place is within a screen of what the reader sees, in the order of the
  * page; all of them where the address holds the settings of one.
@@ -103,7 +97,6 @@ function showViews(manager, models) {
   const showNamed = () => {
     if (location.hash.includes("?")) show([...waiting.keys()]);
   };
-  show([...waiting.keys()].filter(isNear)); // the observer would say so after the first painting
   for (const place of waiting.keys()) near.observe(place);
   window.addEventListener("hashchange", showNamed);
   showNamed();
