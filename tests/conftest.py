@@ -1,8 +1,7 @@
 """Fixtures that several test files share: the built book, a server of it, Chromium, Node.
 
 - `ESP_BUILT_BOOK=FOLDER` names an HTML folder to test instead of building one.
-- `ESP_CHROMIUM=PATH` names the browser; by default Debian's; the one without windows if it is
-  there, which opens a page in half the time.
+- `ESP_CHROMIUM=PATH` names the browser; by default Debian's, see `tools.print_book.find_browser`.
 - `ESP_REQUIRE_BROWSER=1` makes a missing browser or Node a failure instead of a skip.
 """
 
@@ -16,12 +15,11 @@ import pytest
 
 from tests import browsing
 from tests.browsing import require
+from tools.print_book import find_browser
 
 ROOT = browsing.ROOT
 HTML = ROOT / "_build" / "html"
-CHROMIUM = Path(
-    os.environ.get("ESP_CHROMIUM") or shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
-)
+CHROMIUM = find_browser()
 SOURCES = ("_config.yml", "_toc.yml", "book", "esp_lib", "results", "frontend/package-lock.json")
 
 FLAGS = [

@@ -5,8 +5,7 @@ one document and printed by a headless browser (https://playwright.dev/python/do
 `page.pdf`). Explorers appear as the drawings that hold their place. The PDF goes into the built
 book, and the page of downloads shows its link.
 
-Usage: `python tools/print_book.py [--html FOLDER]`; `ESP_CHROMIUM` names the browser, by default
-Debian's.
+Usage: `python tools/print_book.py [--html FOLDER]`; `find_browser` says which browser.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from __future__ import annotations
 import argparse
 import functools
 import os
+import shutil
 import sys
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -138,6 +138,16 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int
     return raw
 
 
+def find_browser() -> Path:
+    """The browser that `ESP_CHROMIUM` names, else one of Debian's.
+
+    The one without windows comes first: it opens a page in half the time.
+    """
+    names = ("chromium-headless-shell", "chromium")
+    found = os.environ.get("ESP_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return Path(found or "/usr/bin/chromium")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Print the book; return the exit status."""
     sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -146,7 +156,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Print the built book as one PDF.")
     parser.add_argument("--html", type=Path, default=ROOT / "_build" / "html")
     options = parser.parse_args(arguments)
-    browser = Path(os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium"))
+    browser = find_browser()
     if not browser.exists():
         print(f"no browser at {browser}: ESP_CHROMIUM names one", file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ graphic of their repository (`published.bert_tiny`). Both sides are drawn and me
 way: means over 50 steps, smoothed as in the published script. Shown in chapters 2 and 3.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -82,9 +82,9 @@ def how_far_each(runs: Mapping[str, RunRecord]) -> str:
     return ", ".join(f"{there} ({label})" for label, there in each.items())
 
 
-def shared_epochs(runs: Mapping[str, RunRecord]) -> int:
+def shared_epochs(runs: Iterable[RunRecord]) -> int:
     """Epochs that all of some runs have."""
-    return min(map(complete_epochs, runs.values()))
+    return min(map(complete_epochs, runs))
 
 
 def frequencies_alone(record: RunRecord) -> float:
@@ -139,11 +139,11 @@ def drops_beyond(record: RunRecord, other: RunRecord) -> Array:
     At each boundary that both have passed. Runs of one seed in a new order every epoch see the same
     batches, whatever their optimizer.
     """
-    epochs = min(complete_epochs(record), complete_epochs(other))
-    mine, theirs = (
+    epochs = shared_epochs((record, other))
+    drops, others = (
         ours(run, "mlm_train_loss").until(epochs).tooth(1).drops for run in (record, other)
     )
-    return mine - theirs
+    return drops - others
 
 
 def beside_published(
@@ -222,25 +222,23 @@ def _name_lines(
     figures.label_lines(ax, *whole, *others)
 
 
-def compared(runs: Mapping[str, RunRecord], colors: Sequence[str]) -> "list[Axes]":
+def compared(runs: Sequence[tuple[RunRecord, str, str]]) -> "list[Axes]":
     """Three panels: training loss, validation loss and drops of some runs (Fig. 4).
 
-    `runs` are records by their labels, `colors` at least as many; each is drawn as far as it goes.
+    `runs` are record, label and colour of each, which is drawn as far as it goes.
     """
-    panels, last = [], max(map(complete_epochs, runs.values()))
-    drawn = [
-        (record, label, color) for (label, record), color in zip(runs.items(), colors, strict=False)
-    ]
+    panels = []
+    last = max(complete_epochs(record) for record, *_ in runs)
     for series, title, ylabel in (
         ("mlm_train_loss", "(a) training", "MLM training loss in nats"),
         ("mlm_val_loss", "(b) validation", "MLM validation loss in nats"),
     ):
         ax = figures.panel(title, xlabel="epoch", ylabel=ylabel)
-        for record, label, color in drawn:
-            line = ours(record, series)
-            ax.plot(line.epoch, line.value, color=color, label=label)
+        for record, label, color in runs:
+            drawn = ours(record, series)
+            ax.plot(drawn.epoch, drawn.value, color=color, label=label)
         figures.epoch_lines(ax, last)
         ax.set_xlim(0, last)
-        _name_lines(ax, drawn)
+        _name_lines(ax, runs)
         panels.append(ax)
-    return [*panels, drop_by_drop(drawn, "(c) each boundary")]
+    return [*panels, drop_by_drop(runs, "(c) each boundary")]

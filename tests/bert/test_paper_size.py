@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from esp_lib import published
+from esp_lib import figures, published
 from esp_lib.bert import ablations, paper_size
 from esp_lib.records.record import RunRecord, config_key
 from esp_lib.records.store import save
@@ -130,12 +130,13 @@ def test_records_are_found_however_few_there_are(tmp_path):
 
 def test_settings_are_compared_in_three_panels_each_as_far_as_it_goes():
     runs = {"β₂ = 0.999": record(), "β₂ = 0.8": record(epochs=3, seed=1, noise=0.1)}
-    training, validation, drops = paper_size.compared(runs, ["#0b62a8", "#09765a", "#000000"])
+    drawn = [(run, label, figures.beta2_color(0.8)) for label, run in runs.items()]
+    training, validation, drops = paper_size.compared(drawn)
     for ax in (training, validation, drops):
         ends = {line.get_label(): max(line.get_xdata()) for line in ax.get_lines()}
         assert ends["β₂ = 0.999"] == ends["β₂ = 0.8"] + 1
     assert "paper" in [line.get_label() for line in drops.get_lines()]
-    assert paper_size.shared_epochs(runs) == 3
+    assert paper_size.shared_epochs(runs.values()) == 3
     assert paper_size.how_far_each(runs) == (
         "the first 4 of 6 epochs (β₂ = 0.999), the first 3 of 6 epochs (β₂ = 0.8)"
     )

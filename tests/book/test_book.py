@@ -143,6 +143,7 @@ def test_the_quick_profile_runs_from_text_to_figure(tmp_path, monkeypatch):
     assert len(found.records) == 5
     for record in found.records:
         assert (record.profile, record.status) == ("quick", "finished")
+        assert record.made["device"]
     kept = [record for record in found.records if record.name in ("baseline", "beta2-0.8")]
     assert kept[0].made["corpus"] == kept[1].made["corpus"]
     for record in kept:

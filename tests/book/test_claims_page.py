@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -245,6 +246,20 @@ def test_the_printed_book_joins_its_pages(tmp_path, chromium, monkeypatch, capsy
     monkeypatch.setenv("ESP_CHROMIUM", str(tmp_path / "none"))
     assert print_book.main(["--html", str(tmp_path)]) == 1
     assert "ESP_CHROMIUM" in capsys.readouterr().err
+
+
+def test_the_browser_without_windows_comes_first(tmp_path, monkeypatch):
+    from tools.print_book import find_browser
+
+    monkeypatch.delenv("ESP_CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() == Path("/usr/bin/chromium")
+    for name in ("chromium", "chromium-headless-shell"):
+        (tmp_path / name).write_text("")
+        (tmp_path / name).chmod(0o755)
+        assert find_browser() == tmp_path / name
+    monkeypatch.setenv("ESP_CHROMIUM", "/another")
+    assert find_browser() == Path("/another")
 
 
 def test_nothing_is_printed_without_a_book(tmp_path, capsys):
