@@ -16,7 +16,7 @@ from benchmarks._page import made, median_seconds, table, write
 from esp_lib import Adam, QuadraticProblem, simulate
 from esp_lib._device import device_name
 from esp_lib.quadratic._torch import run_on_torch
-from esp_lib.quadratic.plan import Plan, make_plan
+from esp_lib.quadratic.plan import SimulationPlan, make_plan
 
 SIDE = 64  # of the (beta2, eps) map
 ROUNDS = 5
@@ -37,7 +37,7 @@ def map_of(side: int) -> Adam:
     return Adam(lr=0.06, beta2=beta2, eps=np.logspace(-10, -2, side))
 
 
-def through_torch(plan: Plan, device: str, dtype: str) -> NDArray[np.float64]:
+def through_torch(plan: SimulationPlan, device: str, dtype: str) -> NDArray[np.float64]:
     """The losses (runs, steps) of a plan with one order, step by step in torch."""
     (group,) = plan.groups
     order = plan.draw(group)

@@ -52,7 +52,7 @@ class Tuning(NamedTuple):
         return float(np.interp(loss, self.losses[rough][:stop], self.rises[rough][:stop]))
 
 
-class Trial(NamedTuple):
+class RuleResult(NamedTuple):
     """One rule with one setting over seeds; all (seeds,)."""
 
     loss: Array  # mean of the last epoch
@@ -69,7 +69,7 @@ class Trial(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Study:
+class TuningStudy:
     """How rules are tuned and tried.
 
     Raises:
@@ -119,7 +119,7 @@ class Study:
 
     def trial(
         self, rule: Optimizer, seeds: ArrayLike | None = None, order: str = "reshuffle"
-    ) -> Trial:
+    ) -> RuleResult:
         """Train one setting on every reported seed and measure its tooth.
 
         The rule is a single setting; the seeds, of problems and orders, are by default 0 to
@@ -127,7 +127,7 @@ class Study:
         """
         curve = self.run(rule, self._reported(seeds), order)[:, 0]
         tooth = measure(curve, skip_epochs=self.epochs // 2)
-        return Trial(last_epoch(curve), tooth.amplitude, tooth.rise, tooth.drop, tooth.p_value)
+        return RuleResult(last_epoch(curve), tooth.amplitude, tooth.rise, tooth.drop, tooth.p_value)
 
     def run(self, rule: Optimizer, seeds: ArrayLike, order: str) -> Curve:
         """Train on one problem and order a seed: loss (seeds, settings, steps)."""

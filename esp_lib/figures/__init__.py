@@ -22,7 +22,7 @@ from esp_lib.figures.style import (
     KINDS,
     NARROW,
     ORANGE,
-    ORDERS,
+    ORDER_COLORS,
     PANEL,
     PURPLE,
     SOFT,
@@ -37,7 +37,7 @@ from esp_lib.figures.style import (
 
 __all__ = [
     "BETA2", "BLUE", "COLORS", "GREEN", "GREY", "GRID", "INK", "KINDS", "NARROW", "ORANGE",
-    "ORDERS", "PANEL", "PURPLE", "SOFT", "STYLE", "VALIDATION", "WIDE", "Shown", "band",
+    "ORDER_COLORS", "PANEL", "PURPLE", "SOFT", "STYLE", "VALIDATION", "WIDE", "Shown", "band",
     "beta2_color", "drawable", "epoch_lines", "label_lines", "legend", "loss_curves", "page_svg",
     "panel", "published_against_ours", "show", "signed_log", "span", "wide",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ BETA2 = {
     0.999: BLUE, 0.99: BLUE, 0.9: ORANGE, 0.82: GREY, 0.8: GREEN, 0.79: GREY, 0.78: PURPLE,
     0.7: INK,
 }  # fmt: skip
-ORDERS = {"reshuffle": BLUE, "fixed": PURPLE, "reverse": INK, "replacement": GREY}
+ORDER_COLORS = {"reshuffle": BLUE, "fixed": PURPLE, "reverse": INK, "replacement": GREY}
 KINDS = (BLUE, PURPLE, GREY, INK)
 VALIDATION = GREY
 PANEL, WIDE, NARROW = (3.7, 2.9), (7.6, 3.3), (3.7, 3.1)  # inches, 72 points each

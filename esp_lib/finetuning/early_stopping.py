@@ -32,7 +32,7 @@ ROUNDING = 1e-9  # episodes: a budget holds what exceeds it by no more
 
 
 @dataclass(frozen=True)
-class Plan:
+class StoppingPlan:
     """Start t episodes, stop them at the fraction f, continue the p best."""
 
     t: int
@@ -54,7 +54,7 @@ class Plan:
 class Outcome:
     """A plan beside full training for the same budget; scores are means over all subsets."""
 
-    plan: Plan
+    plan: StoppingPlan
     budget: float  # in fully trained episodes
     expected: float  # best score of the plan
     full: float  # best score of as many episodes trained fully as the budget allows
@@ -115,7 +115,7 @@ def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Score
 
 def budget(t: int, f: float, p: int) -> float:
     """What a plan costs, in fully trained episodes; times the epochs of one, in epochs."""
-    return Plan(t, f, p).cost
+    return StoppingPlan(t, f, p).cost
 
 
 def error_reduction(many: float, full: float) -> float:
@@ -170,11 +170,16 @@ def start_many(
     Raises:
         ValueError: arrays of other shapes, or a plan that the records do not allow.
     """
-    return compare(score, loss, Plan(t, f, p), at=at).expected
+    return compare(score, loss, StoppingPlan(t, f, p), at=at).expected
 
 
 def compare(
-    score: ArrayLike, loss: ArrayLike, plan: Plan, budget: float | None = None, *, at: str = "best"
+    score: ArrayLike,
+    loss: ArrayLike,
+    plan: StoppingPlan,
+    budget: float | None = None,
+    *,
+    at: str = "best",
 ) -> Outcome:
     """A plan beside full training for `budget`, by default the plan's cost; see `start_many`."""
     episodes = check_episodes(score, loss, at)
@@ -205,7 +210,7 @@ def best_plan(score: ArrayLike, loss: ArrayLike, budget: float, *, at: str = "be
         for t, p in plans(paid, point, points, size):
             value = expected(found, t, p)
             if value > best + ROUNDING:
-                best, chosen = value, Plan(t, point / points, p)
+                best, chosen = value, StoppingPlan(t, point / points, p)
     assert chosen is not None  # training one episode fully is always among them
     return Outcome(chosen, paid, best, expected_full(episodes.until(points), paid))
 

@@ -36,7 +36,7 @@ SIZE_STEPS = 512  # updates that each training set of the study of sizes gets
 
 
 @dataclass(frozen=True)
-class Study:
+class FineTuningStudy:
     """Runs of one kind."""
 
     name: str  # of its records
@@ -46,10 +46,12 @@ class Study:
     profiles: tuple[str, ...] = ("cpu", "paper")
 
 
-def _epochs(prefix: str, profiles: tuple[str, ...], changes: Mapping[str, Any]) -> list[Study]:
+def _epochs(
+    prefix: str, profiles: tuple[str, ...], changes: Mapping[str, Any]
+) -> list[FineTuningStudy]:
     """One and two epochs, at a constant and at a falling learning rate."""
     return [
-        Study(
+        FineTuningStudy(
             f"{prefix}{name}-epoch{'s' * (epochs > 1)}{suffix}",
             f"{name} epoch{'s' * (epochs > 1)}{label}",
             "epochs",
@@ -65,7 +67,7 @@ def _epochs(prefix: str, profiles: tuple[str, ...], changes: Mapping[str, Any]) 
 
 
 TASK_STUDIES = tuple(
-    Study(
+    FineTuningStudy(
         f"minilm-{task}",
         label,
         "crossed",
@@ -81,7 +83,7 @@ TASK_STUDIES = tuple(
 STUDIES = (
     *TASK_STUDIES,
     *(
-        Study(
+        FineTuningStudy(
             f"{study.name}-rate-{rate:g}",
             f"{study.label}, learning rate {rate:g}",
             "rates",
@@ -92,7 +94,7 @@ STUDIES = (
     ),
     *_epochs("minilm-", ("cpu", "paper"), {"lr": RATES["sst2"]}),
     *(
-        Study(
+        FineTuningStudy(
             f"minilm-size-{examples}",
             f"{examples:,} examples",
             "sizes",
@@ -106,10 +108,10 @@ STUDIES = (
         )
         for examples in (256, 1024, 4096)
     ),
-    Study("order", "sentence order", "crossed", profiles=("quick",)),
+    FineTuningStudy("order", "sentence order", "crossed", profiles=("quick",)),
     *_epochs("", ("quick",), {}),
     *(
-        Study(
+        FineTuningStudy(
             f"size-{examples}",
             f"{examples:,} examples",
             "sizes",

@@ -34,7 +34,7 @@ RESOLUTION = 2.0**-14  # nats: logged losses are rounded to it, so that records 
 NEW_WEIGHTS = 0.02  # standard deviation, as in BERT
 EVALUATION_BATCH = 128  # examples
 
-Batch = Sequence[Any]  # what a network is called with, and last the labels, (B,)
+ModelInputs = Sequence[Any]  # what a network is called with, and last the labels, (B,)
 
 
 class Source(Protocol):
@@ -44,7 +44,7 @@ class Source(Protocol):
     def lengths(self) -> Tensor:
         """(n,) tokens of each."""
 
-    def take(self, rows: Tensor) -> Batch:
+    def take(self, rows: Tensor) -> ModelInputs:
         """Some of them."""
 
 
@@ -181,7 +181,7 @@ def train_episodes(
 
 
 def _episode(
-    config: EpisodesConfig, network: nn.Module, train: Source, valid: list[Batch], seed: int
+    config: EpisodesConfig, network: nn.Module, train: Source, valid: list[ModelInputs], seed: int
 ) -> dict[str, NDArray[Any]]:
     """The arrays of one data order."""
     betas = (config.beta1, config.beta2)
@@ -221,7 +221,7 @@ def _episode(
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, batches: list[Batch]) -> tuple[float, NDArray[np.bool_]]:
+def evaluate(network: nn.Module, batches: list[ModelInputs]) -> tuple[float, NDArray[np.bool_]]:
     """Mean loss in nats, and which examples are called 1, in the order of the batches."""
     scores = torch.cat([network(*inputs) for *inputs, _ in batches])
     label = torch.cat([label for *_, label in batches])

@@ -22,7 +22,7 @@ import triton.language as tl
 from numpy.typing import NDArray
 
 from esp_lib.optimizers.base import TwoMoment
-from esp_lib.quadratic.plan import Group, Plan
+from esp_lib.quadratic.plan import Group, SimulationPlan
 from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.sampling._triton import shuffles
 
@@ -145,7 +145,7 @@ def run_lanes(
 
 
 def run_on_triton(
-    plan: Plan, device: str, dtype: str = "float64", memory: int = MEMORY
+    plan: SimulationPlan, device: str, dtype: str = "float64", memory: int = MEMORY
 ) -> NDArray[np.float64]:
     """Mean batch losses of all runs of a plan.
 
@@ -183,7 +183,7 @@ def runs_a_tile(count: int) -> int:
     return next(size for size in sizes if -(-count // size) * size <= WASTE * count)
 
 
-def chunks(plan: Plan, memory: int) -> Iterator[list[Group]]:
+def chunks(plan: SimulationPlan, memory: int) -> Iterator[list[Group]]:
     """The groups, cut where they are too large, in lists that fit into `memory` bytes.
 
     All groups of a list have tiles of one size, so that filling them up wastes little.
@@ -236,7 +236,7 @@ class Launch(NamedTuple):
         return rows[self.kept]
 
 
-def lay_out(plan: Plan, chunk: list[Group], device: str, dtype: str) -> Launch:
+def lay_out(plan: SimulationPlan, chunk: list[Group], device: str, dtype: str) -> Launch:
     """Put some groups of a plan on the device; arguments as in `run_on_triton`."""
     number = getattr(torch, dtype)
 
@@ -300,7 +300,7 @@ def _distinct(items: list[Item], key: Callable[[Item], object]) -> tuple[list[It
     return list(known.values()), np.array([number[key(item)] for item in items])
 
 
-def _orders(plan: Plan, groups: list[Group], device: str) -> torch.Tensor:
+def _orders(plan: SimulationPlan, groups: list[Group], device: str) -> torch.Tensor:
     """The orders of some groups, int32 (groups, visits), where they can be drawn on the device."""
     if isinstance(plan.order, str) and plan.order == "reshuffle":
         seeds = [group.seed for group in groups]

@@ -22,7 +22,7 @@ class Group(NamedTuple):
     rules: list[Any]  # one a run: its table, or its setting where the rule has no table
 
 
-class Plan(NamedTuple):
+class SimulationPlan(NamedTuple):
     """What `simulate` was asked for, checked and sorted into groups."""
 
     shape: tuple[int, ...]  # of the broadcast arguments
@@ -55,7 +55,7 @@ def make_plan(
     batch_size: int,
     seed: ArrayLike,
     x0: ArrayLike,
-) -> Plan:
+) -> SimulationPlan:
     """Check the arguments of `simulate` and sort its runs into groups.
 
     Raises:
@@ -103,7 +103,7 @@ def make_plan(
         Group(runs, single[p], s, [rules[setting_of[r]] for r in runs])
         for (p, s), runs in places.items()
     ]
-    return Plan(shape, epochs, batch_size, steps, start, order, groups)
+    return SimulationPlan(shape, epochs, batch_size, steps, start, order, groups)
 
 
 def _index_of(part: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from esp_lib._threads import CORES, share
 from esp_lib.optimizers.base import Optimizer
 from esp_lib.quadratic._numpy import run_textbook
 from esp_lib.quadratic._torch import run_on_torch
-from esp_lib.quadratic.plan import Plan, make_plan
+from esp_lib.quadratic.plan import SimulationPlan, make_plan
 from esp_lib.quadratic.problem import QuadraticProblem
 from esp_lib.sawtooth.curve import Curve
 
@@ -103,7 +103,7 @@ def make_curve(
     return Curve(loss, problem.num_functions // batch_size, source)
 
 
-def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], Array]:
+def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[SimulationPlan], Array]:
     """What runs a plan on `device` and returns the losses (runs, steps)."""
     _checks.instance("optimizer", optimizer, Optimizer)
     _checks.instance("device", device, str)
@@ -126,7 +126,7 @@ def _runner(device: str, dtype: str, optimizer: Optimizer) -> Callable[[Plan], A
     return partial(run_on_triton, device=device, dtype=dtype)
 
 
-def _run_groups(run_group: Callable[..., Array], plan: Plan) -> Array:
+def _run_groups(run_group: Callable[..., Array], plan: SimulationPlan) -> Array:
     """The losses of a plan, one group after the other."""
     loss = np.empty((math.prod(plan.shape), plan.steps))
     for k in range(0, len(plan.groups), CORES):  # so many orders at a time

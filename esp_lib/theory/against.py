@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from esp_lib.notebook.page import like, percent, rounded, short
 from esp_lib.sawtooth.curve import Curve
 from esp_lib.sawtooth.statistics import mean_error
-from esp_lib.theory.study import FLOOR, Study
+from esp_lib.theory.study import FLOOR, TheoryStudy
 
 EVERY = 10  # steps averaged, where curves are compared
 EPOCHS = 10  # of the curves that are compared
@@ -65,7 +65,7 @@ class Compared(NamedTuple):
 
 
 def compare(
-    study: Study,
+    study: TheoryStudy,
     simulated: Curve,
     predicted: Curve,
     *,

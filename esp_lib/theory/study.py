@@ -24,7 +24,7 @@ FLOOR = 0.75  # mean of b
 
 
 @dataclass(frozen=True)
-class Study:
+class TheoryStudy:
     """How runs are made and measured."""
 
     seeds: NDArray[np.int64]  # (seeds,) of the problems and of their orders
@@ -36,7 +36,7 @@ class Study:
     device: str = "cpu"  # where the runs are computed
 
     @classmethod
-    def of(cls, seeds: NDArray[np.int64], epochs: int, **settings: Any) -> "Study":
+    def of(cls, seeds: NDArray[np.int64], epochs: int, **settings: Any) -> "TheoryStudy":
         """A study whose second half, an even number of epochs, counts as settled."""
         skip = epochs // 4 * 2
         return cls(seeds, skip + (epochs - skip) // 2 * 2, skip, **settings)

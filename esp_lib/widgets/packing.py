@@ -69,7 +69,7 @@ class Packed:
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class PackedRun:
     """A checked run as it is drawn."""
 
     label: str
@@ -108,7 +108,7 @@ def pack(values: Array, block: int) -> Packed:
     return Packed(codes.ravel()[: values.size], block, low, unit)
 
 
-def pack_runs(runs: Runs) -> tuple[tuple[str, ...], int, tuple[Run, ...]]:
+def pack_runs(runs: Runs) -> tuple[tuple[str, ...], int, tuple[PackedRun, ...]]:
     """The runs as they travel.
 
     Returns:
@@ -193,7 +193,7 @@ def _check(label: str, recording: Recording, series: tuple[str, ...]) -> None:
 
 def _pack_run(
     label: str, recording: Recording, color: str, series: tuple[str, ...], group: int
-) -> Run:
+) -> PackedRun:
     first = recording.losses[series[0]]
     block = max(1, first.steps_per_epoch // group)
     steps = np.zeros(0, np.int64)
@@ -207,7 +207,7 @@ def _pack_run(
             raise ValueError(f"runs[{label!r}] must have the same steps in each validation")
         steps = at
         validation.append(pack(losses, losses.size))
-    return Run(
+    return PackedRun(
         label,
         color,
         first.steps_per_epoch,

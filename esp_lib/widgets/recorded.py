@@ -22,7 +22,7 @@ from esp_lib.sawtooth.curve import Curve
 from esp_lib.sawtooth.measurement import Sawtooth, measure
 from esp_lib.widgets.base import Explorer, static_axes
 from esp_lib.widgets.fields import Choice, Field, Number, Settings, Switch
-from esp_lib.widgets.packing import Recording, Run, Runs, pack_runs
+from esp_lib.widgets.packing import PackedRun, Recording, Runs, pack_runs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ class RecordedExplorer(Explorer):
         super().__init__(**settings)
 
     @property
-    def shown(self) -> tuple[Run, ...]:
+    def shown(self) -> tuple[PackedRun, ...]:
         """The runs that are shown."""
         return tuple(run for k, run in enumerate(self.runs, 1) if self.settings[f"run{k}"])
 
@@ -170,15 +170,15 @@ class RecordedExplorer(Explorer):
         """Index of the series in force."""
         return self.series.index(str(self.settings.get("series", self.series[0])))
 
-    def _first_half(self, run: Run) -> int:
+    def _first_half(self, run: PackedRun) -> int:
         epochs = run.losses[self._at].codes.size * self.group // run.steps_per_epoch
         return epochs // 2 if epochs >= 5 else 0
 
-    def _means(self, run: Run) -> NDArray[np.float64]:
+    def _means(self, run: PackedRun) -> NDArray[np.float64]:
         now: dict[str, Any] = self.settings
         return Curve(run.losses[self._at].values, 1).every(now["every"] // self.group)
 
-    def _smoothed(self, run: Run) -> NDArray[np.float64]:
+    def _smoothed(self, run: PackedRun) -> NDArray[np.float64]:
         now: dict[str, Any] = self.settings
         return smoothed(self._means(run), now["smoothing"])
 

@@ -127,15 +127,15 @@ def test_docstrings_become_restructured_text(esp_api):
 
 
 def test_fields_are_described_by_their_comments(esp_api):
-    from esp_lib.quadratic.plan import Plan
+    from esp_lib.quadratic.plan import SimulationPlan
     from esp_lib.sawtooth.measurement import Sawtooth
 
     assert esp_api.field_notes(Sawtooth)["drop_error"] == "its standard error"
     lines = ["What it was asked for."]
-    esp_api.as_literals(None, "class", "", Plan, None, lines)
+    esp_api.as_literals(None, "class", "", SimulationPlan, None, lines)
     assert "    steps: of one run" in lines
-    assert esp_api.leave_out(None, "class", "", Plan.steps, False, None) is True
-    assert esp_api.leave_out(None, "class", "", Plan, False, None) is None
+    assert esp_api.leave_out(None, "class", "", SimulationPlan.steps, False, None) is True
+    assert esp_api.leave_out(None, "class", "", SimulationPlan, False, None) is None
 
 
 def test_array_types_are_written_as_in_the_code(esp_api):

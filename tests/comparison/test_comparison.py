@@ -24,9 +24,9 @@ from esp_lib.comparison.study import (
     FLOOR,
     RATES,
     TUNING_SEEDS,
-    Study,
-    Trial,
+    RuleResult,
     Tuning,
+    TuningStudy,
     interval,
     lowest_loss,
     plus_minus,
@@ -34,7 +34,7 @@ from esp_lib.comparison.study import (
 from esp_lib.optimizers.ablated_adam import PARTS, AdamUncorrected, AdamUndivided, without
 from tests import reference
 
-SMALL = Study(epochs=4, num_seeds=3, num_functions=200, batch_size=20)
+SMALL = TuningStudy(epochs=4, num_seeds=3, num_functions=200, batch_size=20)
 
 
 def drawn(seed: int) -> QuadraticProblem:
@@ -124,7 +124,7 @@ def test_the_rise_at_a_loss_is_read_above_the_best_rate():
 def test_a_rule_climbs_if_its_interval_is_above_zero():
     nothing = np.zeros(3)
     for rise, expected in (([1, 1.1, 1.2], True), ([-1, 0.1, 1.2], False)):
-        assert Trial(nothing, nothing, np.array(rise), nothing, nothing).climbs == expected
+        assert RuleResult(nothing, nothing, np.array(rise), nothing, nothing).climbs == expected
 
 
 def test_names_and_numbers_are_written():
@@ -159,7 +159,7 @@ def test_every_contender_is_ready():
 )
 def test_bad_studies_are_named(change, words):
     with pytest.raises(ValueError, match=r".") as error:
-        Study(**change)
+        TuningStudy(**change)
     for word in words:
         assert word in str(error.value)
 

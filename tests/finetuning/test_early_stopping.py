@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from esp_lib.finetuning.early_stopping import (
-    Plan,
+    StoppingPlan,
     best_plan,
     binomials,
     budget,
@@ -119,7 +119,7 @@ def test_equal_scores_are_decided_by_loss_then_index():
 
 def test_cost_is_the_articles():
     assert budget(20, 0.25, 4) == 20 * 0.25 + 4 * 0.75
-    assert Plan(7, 1.0, 3).cost == 7
+    assert StoppingPlan(7, 1.0, 3).cost == 7
     assert error_reduction(0.9, 0.8) == pytest.approx(0.5)
     assert np.isnan(error_reduction(1.0, 1.0))
 
@@ -266,12 +266,12 @@ def test_front_end_computes_as_the_library(node, tmp_path):
     for (value, _), full, (k, t, f, p) in zip(
         found["plans"], found["full"], plan_jobs, strict=True
     ):
-        outcome = compare(own[k].score, own[k].loss, Plan(t, f, p), t)
+        outcome = compare(own[k].score, own[k].loss, StoppingPlan(t, f, p), t)
         assert value == pytest.approx(outcome.expected, rel=1e-10)
         assert full == pytest.approx(outcome.full, rel=1e-10)
     for (value, _), (k, paid) in zip(found["budgets"], budget_jobs, strict=True):
         outcome = best_plan(own[k].score, own[k].loss, paid)
-        assert Plan(value["t"], value["f"], value["p"]) == outcome.plan
+        assert StoppingPlan(value["t"], value["f"], value["p"]) == outcome.plan
         assert value["expected"] == pytest.approx(outcome.expected, rel=1e-10)
     for drawn, (k, seed, t, point) in zip(found["examples"], example_jobs, strict=True):
         explorer, task = made[k // 3], own[k]
@@ -324,7 +324,9 @@ def test_settings_reach_the_outcome_and_the_controls():
     assert explorer.plan.cost <= 10
     assert explorer.plan.f == 8 / 30
     explorer.set(task="CoLA", t=12, f=0.25, p=40 // 2, draw=7)
-    assert explorer.plan == Plan(12, 8 / 30, 12)  # the nearest evaluation; no more than are started
+    assert explorer.plan == StoppingPlan(
+        12, 8 / 30, 12
+    )  # the nearest evaluation; no more than are started
     assert explorer.plot.t_text == "12"
     outcome = explorer.outcome
     assert outcome.budget == 12  # what the plan costs

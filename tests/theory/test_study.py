@@ -9,21 +9,21 @@ from esp_lib.theory.figures import broad_and_thin, draw_cut, draw_maps, draw_rem
 from esp_lib.theory.maps import AmplitudeMap, amplitude_map, onset
 from esp_lib.theory.prediction import predict
 from esp_lib.theory.remedies import LinearDecay, Remedied, changes, epoch_ends
-from esp_lib.theory.study import FLOOR, Study, rise_of
+from esp_lib.theory.study import FLOOR, TheoryStudy, rise_of
 
 SEEDS = np.arange(2)
 
 
 def test_the_settled_part_is_an_even_number_of_epochs():
     for epochs in range(12, 31):
-        study = Study.of(SEEDS, epochs)
+        study = TheoryStudy.of(SEEDS, epochs)
         assert study.skip % 2 == 0
         assert (study.epochs - study.skip) % 2 == 0
         assert study.epochs in (epochs - 1, epochs)
 
 
 def test_runs_are_made_of_every_problem_and_grouped_ones():
-    study = Study.of(SEEDS, 12)
+    study = TheoryStudy.of(SEEDS, 12)
     curve = study.train(study.adam([0.8]), epochs=1, batch_size=1000)
     assert curve.loss.shape == (2, 1, 10)
     pairs = study.grouped(2, 40)
@@ -35,7 +35,7 @@ def test_runs_are_made_of_every_problem_and_grouped_ones():
 
 
 def test_levels_teeth_and_folds_of_a_made_curve():
-    study = Study(SEEDS, epochs=4, skip=2)
+    study = TheoryStudy(SEEDS, epochs=4, skip=2)
     tooth = np.arange(20) / 20
     curve = Curve(np.concatenate([tooth + 9, tooth + 9, tooth, tooth + 1]), 20)
     assert study.level(curve) == pytest.approx(tooth.mean() + 0.5)
@@ -47,7 +47,7 @@ def test_levels_teeth_and_folds_of_a_made_curve():
 
 
 def test_a_prediction_is_held_against_runs():
-    study = Study(SEEDS, epochs=4, skip=2)
+    study = TheoryStudy(SEEDS, epochs=4, skip=2)
     rule = study.adam(np.array([0.999, 0.8])[:, None], np.array([1e-8]))
     runs = study.train(rule, batch_size=500)
     own = predict(rule, epochs=4, batch_size=500)

@@ -10,7 +10,7 @@ from esp_lib.diagnosis.signs.grid import median
 Array = NDArray[np.float64]
 
 
-class Validation(NamedTuple):
+class ValidationRise(NamedTuple):
     """The validation loss after its best."""
 
     verdict: str  # "rises while training falls", "does not rise" or "cannot tell"
@@ -18,18 +18,18 @@ class Validation(NamedTuple):
     rise: float  # mean of the last third minus the best
 
 
-def overfitting(steps: Array, loss: Array, evaluated: tuple[Array, Array] | None) -> Validation:
+def overfitting(steps: Array, loss: Array, evaluated: tuple[Array, Array] | None) -> ValidationRise:
     """Does the validation loss rise while the training loss falls?"""
     nan = float("nan")
     if evaluated is None or evaluated[1].size < 4:
-        return Validation("cannot tell", nan, nan)
+        return ValidationRise("cannot tell", nan, nan)
     at, v = evaluated
     best = int(np.argmin(v))
     late = v[v.size - max(2, v.size // 3) :]
     rise = float(late.mean() - v[best])
     after = v[best:]
     if after.size < 3:
-        return Validation("does not rise", float(at[best]), rise)
+        return ValidationRise("does not rise", float(at[best]), rise)
     x = np.arange(after.size) - (after.size - 1) / 2
     slope = float((x * after).sum() / (x**2).sum())
     rest = after - after.mean() - slope * x
@@ -40,5 +40,5 @@ def overfitting(steps: Array, loss: Array, evaluated: tuple[Array, Array] | None
     falls = before.size > 0 and end.size > 0 and end.mean() < before.mean()
     rises = slope > 3 * error and rise > 0.5 * median(change)
     if rises and falls:
-        return Validation("rises while training falls", float(at[best]), rise)
-    return Validation("cannot tell" if rises else "does not rise", float(at[best]), rise)
+        return ValidationRise("rises while training falls", float(at[best]), rise)
+    return ValidationRise("cannot tell" if rises else "does not rise", float(at[best]), rise)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from esp_lib.diagnosis.trial import synthetic_files as formats
-from esp_lib.diagnosis.trial.synthetic import Run, make
+from esp_lib.diagnosis.trial.synthetic import LabelledRun, make
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,11 +18,11 @@ class Example:
     title: str
     file: str  # its name
     text: str
-    run: Run  # what is in it
+    run: LabelledRun  # what is in it
     steps_per_epoch: int | None = None  # to be given, where the log does not say it
 
 
-def _table(run: Run, delimiter: str) -> str:
+def _table(run: LabelledRun, delimiter: str) -> str:
     """Step, epoch counted from 0, loss and, where it was logged, the learning rate."""
     columns = {"step": run.steps, "epoch": (run.steps - 1) // run.steps_per_epoch,
                "train_loss": run.loss.round(4)}  # fmt: skip

@@ -35,7 +35,7 @@ DECAYS = ("flat", "linear", "exponential", "power law", "cosine", "logarithm")
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class LabelledRun:
     """A run as it was logged; steps count from 1."""
 
     label: str
@@ -95,7 +95,7 @@ def make(
     sigma: float = 0.05,
     shape: str = "linear",
     detail: int = 0,
-) -> Run:
+) -> LabelledRun:
     """One run.
 
     Args:
@@ -159,7 +159,7 @@ def make(
         sign = -1.0 if detail % 3 == 1 else 1.0
         at = at[at < loss.size]
         loss[at] += sign * max(size, 4.0) * point
-        return Run(label, step_of, loss, T)
+        return LabelledRun(label, step_of, loss, T)
     elif label == "staircase":
         keep = 0.95 if detail % 2 else 1.0  # of the drop, from one boundary to the next
         levels = np.cumsum(np.append(0.0, keep ** np.arange(epochs - 1)))
@@ -167,10 +167,10 @@ def make(
     loss, step_of = log(loss, every, averaged)
     if label == "smoothed":
         loss = smooth(loss, 0.98 if detail % 2 else 0.9)
-    return Run(label, step_of, loss, T, None if rate is None else rate[step_of - 1])
+    return LabelledRun(label, step_of, loss, T, None if rate is None else rate[step_of - 1])
 
 
-def draw(label: str, seed: int) -> tuple[Run, dict[str, Any]]:
+def draw(label: str, seed: int) -> tuple[LabelledRun, dict[str, Any]]:
     """A run of random settings, and the settings: 6 to 300 points an epoch, 3 to 40 epochs."""
     rng = np.random.default_rng([seed, 7, *label.encode()])
     T = int(rng.choice([50, 60, 100, 120, 200, 313, 500, 937, 1000, 2500]))
@@ -201,7 +201,7 @@ def log(loss: Array, every: int, averaged: bool) -> tuple[Array, Array]:
     return loss[at - 1], at
 
 
-def as_log(run: Run, every: int = 1) -> Log:
+def as_log(run: LabelledRun, every: int = 1) -> Log:
     """The run as it would have been read; `every` is the steps from one point to the next."""
     return Log(
         steps=run.steps.astype(float),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from esp_lib.diagnosis.trial.synthetic import Run, make
+from esp_lib.diagnosis.trial.synthetic import LabelledRun, make
 
 
 def cell(value: float) -> str:
@@ -28,14 +28,14 @@ def csv_text(columns: dict[str, Any], delimiter: str = ",") -> str:
     return "\n".join(lines) + "\n"
 
 
-def json_lines(run: Run) -> str:
+def json_lines(run: LabelledRun) -> str:
     """One object a line."""
     rows = zip(run.steps.tolist(), run.loss.tolist(), strict=True)
     lines = [json.dumps({"step": step, "loss": round(loss, 5)}) for step, loss in rows]
     return "\n".join(lines) + "\n"
 
 
-def trainer_state(run: Run, decimals: int | None = 2) -> str:
+def trainer_state(run: LabelledRun, decimals: int | None = 2) -> str:
     """The Hugging Face Trainer's state, with a validation loss after each epoch.
 
     Args:
@@ -70,7 +70,7 @@ def trainer_state(run: Run, decimals: int | None = 2) -> str:
     return json.dumps(state, indent=2) + "\n"
 
 
-def lightning(run: Run) -> str:
+def lightning(run: LabelledRun) -> str:
     """Lightning's `metrics.csv`: steps count from 0, rows of training and validation alternate."""
     T = run.steps_per_epoch
     epochs = int(run.steps[-1]) // T
@@ -84,7 +84,7 @@ def lightning(run: Run) -> str:
     return csv_text(dict(zip(names, zip(*rows, strict=True), strict=True)))
 
 
-def wandb(runs: dict[str, Run]) -> str:
+def wandb(runs: dict[str, LabelledRun]) -> str:
     """A Weights & Biases export of one panel with several runs."""
     steps = next(iter(runs.values())).steps
     columns: dict[str, Any] = {'"Step"': steps}
@@ -94,7 +94,7 @@ def wandb(runs: dict[str, Run]) -> str:
     return csv_text(columns)
 
 
-def printed(run: Run, style: str) -> str:
+def printed(run: LabelledRun, style: str) -> str:
     """Printed lines: "plain", "nanogpt", "keras", "tqdm", "pytorch", "megatron" or "dict"."""
     T = run.steps_per_epoch
     epochs = int(run.steps[-1]) // T
@@ -167,7 +167,7 @@ def events(tags: dict[str, tuple[Any, Any]], new: bool) -> bytes:
     return data
 
 
-def corpus(folder: Path) -> dict[str, tuple[Run, dict[str, Any]]]:
+def corpus(folder: Path) -> dict[str, tuple[LabelledRun, dict[str, Any]]]:
     """Write one small log of every format.
 
     Returns:
@@ -181,9 +181,9 @@ def corpus(folder: Path) -> dict[str, tuple[Run, dict[str, Any]]]:
     schedule = make("schedule", 5, steps_per_epoch=40, epochs=10, size=8, detail=1)
     running = make("running average", 6, steps_per_epoch=60, epochs=6)
     staircase = make("staircase", 7, steps_per_epoch=60, epochs=6, size=6)
-    files: dict[str, tuple[Run, dict[str, Any]]] = {}
+    files: dict[str, tuple[LabelledRun, dict[str, Any]]] = {}
 
-    def add(name: str, run: Run, content: str | bytes, **read: object) -> None:
+    def add(name: str, run: LabelledRun, content: str | bytes, **read: object) -> None:
         files[name] = (run, read)
         data = content if isinstance(content, bytes) else content.encode()
         (folder / name).write_bytes(data)
@@ -209,7 +209,7 @@ def corpus(folder: Path) -> dict[str, tuple[Run, dict[str, Any]]]:
         read = {"log_every": 10} if style == "dict" else {}
         add(f"{style}.log", run, printed(run, style), **read)
     history = {"loss": [1.2, 0.9, 0.8, 0.75, 0.7], "val_loss": [1.1, 1.0, 0.95, 1.0, 1.05]}
-    short = Run("smooth", np.arange(1, 6), np.array(history["loss"]), 1)
+    short = LabelledRun("smooth", np.arange(1, 6), np.array(history["loss"]), 1)
     add("history.json", short, json.dumps(history))
     epoch = tooth.steps[::20], tooth.steps[::20] / 60
     tags = {"train/loss": (tooth.steps, tooth.loss), "train/epoch": epoch}
@@ -220,7 +220,7 @@ def corpus(folder: Path) -> dict[str, tuple[Run, dict[str, Any]]]:
     loss = tooth.loss.copy()
     loss[40] = np.nan
     resumed = [f"{tooth.steps[i]};{'nan' if i == 40 else cell(loss[i])}" for i in again]
-    kept = Run("sawtooth", np.delete(tooth.steps, 40), np.delete(tooth.loss, 40), 60)
+    kept = LabelledRun("sawtooth", np.delete(tooth.steps, 40), np.delete(tooth.loss, 40), 60)
     text = "\ufeffstep;loss\n" + "\n".join(resumed) + "\n"
     add("resumed.csv", kept, text)
     return files

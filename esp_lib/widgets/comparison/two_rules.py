@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from esp_lib import _checks
 from esp_lib.comparison.contenders import CONTENDERS
-from esp_lib.comparison.study import Study
+from esp_lib.comparison.study import TuningStudy
 from esp_lib.figures import INK, PURPLE, drawable, epoch_lines, label_lines
 from esp_lib.optimizers.adaptive import RMSProp
 from esp_lib.optimizers.base import Optimizer
@@ -80,7 +80,7 @@ class TwoRulesExplorer(Explorer):
     def curves(self) -> tuple[Curve, Curve]:
         """The two runs at the settings in force: loss (steps,)."""
         now: dict[str, Any] = self.settings
-        study = Study(epochs=EPOCHS)
+        study = TuningStudy(epochs=EPOCHS)
         first, second = (
             study.run(
                 rule_of(now[key], now["rate"] * self.rates[now[key]], now["beta2"]),
@@ -143,5 +143,5 @@ def rule_of(name: str, lr: float, beta2: float) -> Optimizer:
 
 def tuned_rates() -> dict[str, float]:
     """The learning rate of each of `RULES` that ends ten epochs lowest, at a beta2 of 0.999."""
-    study = Study(epochs=EPOCHS)
+    study = TuningStudy(epochs=EPOCHS)
     return {name: study.tune(rule_of(name, 1.0, TUNED_AT)).rate for name in RULES}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from esp_lib.figures import BLUE, GREY, PURPLE, epoch_lines, label_lines
-from esp_lib.finetuning.early_stopping import Outcome, Plan, best_plan, compare
+from esp_lib.finetuning.early_stopping import Outcome, StoppingPlan, best_plan, compare
 from esp_lib.sampling.orders import shuffles
 from esp_lib.widgets.base import static_axes
 from esp_lib.widgets.fields import Field, Number, Settings, rounded
@@ -80,12 +80,12 @@ class BudgetExplorer(EpisodesExplorer):
         super().__init__(**settings)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> StoppingPlan:
         """The plan in force: f is that of an evaluation, and p at most t."""
         now: dict[str, Any] = self.settings
         points = self.task.loss.shape[1]
         point = max(1, math.floor(now["f"] * points + 0.5))
-        return Plan(now["t"], point / points, min(now["p"], now["t"]))
+        return StoppingPlan(now["t"], point / points, min(now["p"], now["t"]))
 
     @property
     def outcome(self) -> Outcome:
