@@ -27,8 +27,6 @@ MATHJAX = f"{CDN}/npm/mathjax@3.2.2/es5/tex-mml-chtml.js"
 EMBED_HASH = "sha384-1eC9xL7FgepFi8D8Xz/TfxeUzAjG8GK6IsahHuLvlF4LasuWI2qZRAVE45FCEMCr"
 MATHJAX_HASH = "sha384-Wuix6BuhrWbjDBs24bXrjf4ZQ5aFeFWBuKkFekO2t8xFU0iNaLQfp2K6/1Nxveei"
 
-SEARCH = ["_static/searchtools.js", "_static/language_data.js", "searchindex.js"]  # by the theme
-
 WIDGETS = {
     REQUIRE: {
         "integrity": "sha256-Ae2Vz/4ePdIu6ZyI/5ZGsYnb+m0JlOmKPjt6XZ9JJkA=",
@@ -72,7 +70,6 @@ def preloads(context: dict[str, Any]) -> str:
     tags = [context["js_tag"](script) for script in context["script_files"]]
     now = [tag for tag in tags if 'type="text/later"' not in tag]
     files = [found[1] for tag in now if (found := re.search(r'src="((?!https?:)[^"]+)"', tag))]
-    files += [context["pathto"](name, 1) for name in SEARCH]
     return "".join(f'\n<link rel="preload" as="script" href="{file}" />' for file in files)
 
 

@@ -59,7 +59,10 @@ def test_search_and_index_fit_a_phone(open_page, site, name):
 
 @pytest.mark.browser
 def test_search_finds_pages_to_read_before_the_reference(open_page, site):
-    page = open_page(f"{site}/search.html?q=sawtooth")
+    page = open_page(f"{site}/book/references.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("sawtooth")
+    page.keyboard.press("Enter")
     page.wait_for_selector(".search-summary:has-text('found')")
     found = page.locator("#search-results li a").evaluate_all("all => all.map(a => a.pathname)")
     reference = ["/book/api/" in path for path in found]
@@ -78,6 +81,11 @@ def test_no_page_names_another_host_for_what_it_loads(book):
     pages = list(book.rglob("*.html"))
     assert len(pages) > len(PAGES)
     assert {p.name: m.group() for p in pages if (m := loads.search(p.read_text("utf-8")))} == {}
+
+
+def test_only_the_page_of_results_loads_the_search_index(book):
+    pages = [p for p in book.rglob("*.html") if "searchindex.js" in p.read_text("utf-8")]
+    assert [p.name for p in pages] == ["search.html"]
 
 
 # ------------------------------------------------------------------- the extension behind the pages

@@ -11,7 +11,7 @@ import pytest
 from tests.browsing import ROOT, bundle, page_text, served, state, wait_for_explorers
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
-from esp_policy import EMBED_HASH, MATHJAX, SEARCH, WIDGETS, add_policy, policy
+from esp_policy import EMBED_HASH, MATHJAX, WIDGETS, add_policy, policy
 
 # What a page could try, to send text to another host.
 ATTEMPTS = {
@@ -122,7 +122,6 @@ def test_every_page_gets_the_policy_first(bundled):
         "metatags": '<meta name="description" content="x">',
         "script_files": ["a.js", "https://elsewhere/b.js", 'c.js" type="text/later'],
         "js_tag": '<script src="{}"></script>'.format,
-        "pathto": lambda name, _: name,
     }
     add_policy(App, "", "", context)
     tags = re.findall(r"<meta [^>]+>", context["metatags"])
@@ -131,7 +130,7 @@ def test_every_page_gets_the_policy_first(bundled):
     assert ("jsdelivr" in tags[0]) != bundled
     assert "connect-src &#x27;self&#x27;;" in tags[0]
     named = re.findall(r'rel="preload" as="script" href="([^"]+)"', context["metatags"])
-    assert named == ["a.js", *SEARCH]
+    assert named == ["a.js"]
 
 
 def test_pages_without_a_bundle_name_exact_versions_with_hashes():
