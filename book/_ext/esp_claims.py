@@ -27,7 +27,7 @@ from esp_lib.notebook.ledger import Figure, Ledger, book_fingerprint, read_noteb
 STATES = {  # what is said of their number
     "holds": "hold",
     "refuted": "refuted",
-    "not reproduced": "not reproduced at our size",
+    "not reproduced": "not reproduced",
     "not testable": "not testable here",
     "fails": "failed",
 }

@@ -35,7 +35,7 @@ class Row:
         figures: anchors there, the best first; the first that was drawn is shown.
         claims: patterns of the names of its claims.
         section: an anchor there, for a result without a figure of its own.
-        note: why it is absent, or what stands in its place.
+        note: why it is absent, or what stands in its place, where there are claims or a section.
     """
 
     number: str
@@ -47,7 +47,7 @@ class Row:
     note: str = ""
 
 
-UNKNOWN = "absent: no source at hand describes it, and we don't guess"
+UNKNOWN = "absent: neither the paper's published code nor its README describes it"
 ROWS = (
     Row("1", "Loss curves that others have posted", "01_introduction", ("fig-network",),
         ("network-*",), note="Others' curves are not ours to copy: a run of our own instead."),
@@ -89,7 +89,8 @@ ROWS = (
     Row("", "BERT without shuffling, and with replacement", "03_factors", ("fig-orders",),
         ("no-shuffling", "with-replacement")),
     Row("", "BERT, points that average more steps (“plot every”)", "03_factors", (),
-        ("plot-every",), section="claim-plot-every", note="An explorer of the recorded steps."),
+        ("plot-every",), section="claim-plot-every",
+        note="An explorer of the recorded steps, at reduced size."),
     Row("", "BERT, batch size", "03_factors", ("fig-batch",), ("batch-size",)),
     Row("", "BERT, weight decay", "03_factors", ("fig-batch",), ("weight-decay",)),
     Row("", "The toy, batch size", "05_replication", ("fig-extras",), ("batch-size-mitigates",)),
@@ -169,9 +170,14 @@ def verdict(
         return "not executed", "Its chapter was not executed in this build."
     if not ours and not row.section:
         return "absent", f"{row.note[:1].upper()}{row.note[1:]}."
-    reduced = any(run["profile"] != "paper" for run in (ours.runs if ours else ()))
-    start = f"{row.note} " if row.note and (row.section or row.claims) else ""
-    start += "Rebuilt at reduced size" if reduced else "Rebuilt"
+    runs = ours.runs if ours else ()
+    start = "Rebuilt"
+    if row.note and (row.section or row.claims):
+        start = row.note.rstrip(".")
+    elif any(run["profile"] != "paper" for run in runs):
+        start = "Rebuilt at reduced size"
+    elif any(run["status"] == "stopped" for run in runs):
+        start = "Rebuilt in part: a run stopped early"
     against = [claim for claim in claims.values() if claim["state"] != "holds"]
     if not claims:
         return "rebuilt", f"{start}."

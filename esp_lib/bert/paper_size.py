@@ -5,13 +5,14 @@ graphic of their repository (`published.bert_tiny`). Both sides are drawn and me
 way: means over 50 steps, smoothed as in the published script. Shown in chapters 2 and 3.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from esp_lib import figures, published
+from esp_lib.bert.ablations import PRETRAINING
 from esp_lib.bert.corpus import SPECIAL
 from esp_lib.bert.curves import curve, smoothed, validation
 from esp_lib.records.record import RunRecord
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+FEWEST = 4  # epochs of a run that is compared with others
 SMOOTHING = 0.75  # of the published script, for BERT-tiny
 # Our arrays, by the names of the published curves.
 SERIES = {
@@ -61,6 +63,16 @@ class Drawn(NamedTuple):
         """The points of the first epochs."""
         kept = self.step <= epochs * self.steps_per_epoch
         return self._replace(step=self.step[kept], value=self.value[kept])
+
+
+def recorded(names: Collection[str]) -> dict[str, RunRecord]:
+    """The recorded runs of profile "paper" of some names, one each, but for very short ones.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    found = PRETRAINING.on_disk("paper", names)
+    return {name: run for name, (run, *_) in found.items() if complete_epochs(run) >= FEWEST}
 
 
 def complete_epochs(record: RunRecord) -> int:
@@ -137,7 +149,7 @@ def drops_beyond(record: RunRecord, other: RunRecord) -> Array:
     """(boundaries,) how much further a run drops than another, from the second boundary on.
 
     At each boundary that both have passed. Runs of one seed in a new order every epoch see the same
-    batches, whatever their optimizer.
+    batches, whatever their optimizer and size.
     """
     epochs = shared_epochs((record, other))
     drops, others = (

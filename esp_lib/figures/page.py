@@ -93,6 +93,7 @@ def _origin(seeds: ArrayLike, runs: Any) -> dict[str, Any]:
         {
             "run": run.label,
             "profile": run.profile,
+            "status": run.status,
             "seed": run.seed,
             "device": run.made.get("device", ""),
             "commit": run.made.get("commit", ""),

@@ -25,7 +25,8 @@ class Figure:
         caption: what it shows.
         csv: all numbers drawn, see `figures.numbers.figure_csv`.
         seeds: that it rests on, of recorded runs too, sorted.
-        runs: the recorded runs that it rests on: run, profile, seed, device and commit of each.
+        runs: the recorded runs that it rests on: run, profile, status, seed, device and commit of
+            each.
         svg: its first panel; no part of the fingerprint.
     """
 

@@ -1,6 +1,6 @@
 """Runs at the paper's size against the published curves: what is drawn, what is measured."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -96,14 +96,14 @@ def test_drops_of_runs_and_of_the_paper_in_one_panel():
     assert np.mean(lines["β₂ = 0.8"].get_ydata()) > np.mean(lines["β₂ = 0.999"].get_ydata())
 
 
-def test_records_are_found_however_few_there_are(tmp_path):
+def test_records_are_found_however_few_there_are(tmp_path, monkeypatch):
     assert ablations.PRETRAINING.on_disk("paper", folder=tmp_path) == {}
     job = ablations.jobs("paper")[0]
     part = RunRecord(
         name=job.name,
         profile="paper",
         seed=job.seed,
-        config=asdict(job.config),
+        config={**asdict(job.config), "steps_per_epoch": job.config.steps_per_epoch},
         arrays={"mlm_loss": np.zeros(1323, np.float32)},
         made={},
         status="stopped",
@@ -112,6 +112,10 @@ def test_records_are_found_however_few_there_are(tmp_path):
     found = ablations.PRETRAINING.on_disk("paper", folder=tmp_path)
     assert list(found) == ["baseline"]
     assert found["baseline"][0].status == "stopped"
+    monkeypatch.setenv("ESP_RESULTS", str(tmp_path))
+    assert paper_size.recorded(["baseline"]) == {}  # one epoch is too few
+    save(replace(part, arrays={"mlm_loss": np.zeros(4 * 1323, np.float32)}), tmp_path)
+    assert list(paper_size.recorded(["baseline", "half"])) == ["baseline"]
     other = RunRecord(
         name="beta2-0.8",
         profile="paper",

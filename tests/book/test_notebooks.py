@@ -60,6 +60,21 @@ def test_captions_and_computed_sentences_stand_in_cells_of_their_own(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_is_made_for_the_page_gets_there(path):
+    """Jupyter shows the value of a cell's last statement; any other needs `display`."""
+    for number, cell, _ in cells(path):
+        tree = ast.parse(cell.source)
+        lost = [
+            ast.unparse(node.value.func)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and node is not tree.body[-1]
+        ]
+        assert {"say", "table", "made_table", "figures.show"}.isdisjoint(lost), number
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_functions_live_in_the_library(path):
     defined = [
         node.name

@@ -26,12 +26,12 @@ def link(target: str) -> str:
     return target.removeprefix("book/").replace("#", ".html#")
 
 
-def ledger(*states: str, profile: str = "", drawn: bool = True) -> Ledger:
+def ledger(*states: str, profile: str = "", status: str = "finished", drawn: bool = True) -> Ledger:
     claims = tuple(
         {"name": f"fig9-{i}", "statement": f"S{i}.", "state": state}
         for i, state in enumerate(states)
     )
-    runs = [{"profile": profile}] if profile else []
+    runs = [{"profile": profile, "status": status}] if profile else []
     figure = Figure("fig-9", "3.6", "Sizes.", "x,y\n", [], runs, "<svg></svg>")
     return Ledger(claims, (figure,) if drawn else (), {})
 
@@ -56,7 +56,7 @@ def test_what_no_source_describes_is_said_to_be_absent(page):
     for row in rows:
         text = page.entry(row, None, link)
         assert 'data-verdict="absent"' in text
-        assert "no source at hand describes it" in text
+        assert "neither the paper's published code nor its README" in text
 
 
 def test_rows_name_figures_and_claims_that_their_chapters_have(page):
@@ -78,6 +78,8 @@ def test_rows_name_figures_and_claims_that_their_chapters_have(page):
     (ledger("holds", "holds"), "holds", "Rebuilt; holds."),
     (ledger("holds", profile="paper"), "holds", "Rebuilt; holds."),
     (ledger("holds", profile="cpu"), "holds", "Rebuilt at reduced size; holds."),
+    (ledger("holds", profile="paper", status="stopped"), "holds",
+     "Rebuilt in part: a run stopped early; holds."),
     (ledger("holds", "refuted"), "refuted", "Rebuilt; 1 of 2 claims hold, refuted: S1."),
     (ledger("not reproduced", profile="cpu"), "not reproduced",
      "Rebuilt at reduced size; 0 of 1 claims hold, not reproduced: S0."),
