@@ -145,17 +145,20 @@ def drop_and_rise(record: RunRecord, skip: int, epochs: int) -> tuple[Estimate, 
     )
 
 
-def drops_beyond(record: RunRecord, other: RunRecord) -> Array:
-    """(boundaries,) how much further a run drops than another, from the second boundary on.
+def tooth(record: RunRecord, skip: int = 1) -> Sawtooth:
+    """The tooth of a run, step by step, but for its first epochs."""
+    return measure(record.arrays["mlm_loss"], record.config["steps_per_epoch"], skip_epochs=skip)
 
-    At each boundary that both have passed. Runs of one seed in a new order every epoch see the same
-    batches, whatever their optimizer and size.
+
+def difference(record: RunRecord, other: RunRecord, skip: int = 1) -> Sawtooth:
+    """The tooth of a run's loss less another's, step by step, but for the first epochs.
+
+    Over the epochs that both have. Runs of one seed in a new order every epoch see the same
+    batches, whatever their optimizer and size, and so the batches' noise cancels.
     """
-    epochs = shared_epochs((record, other))
-    drops, others = (
-        ours(run, "mlm_train_loss").until(epochs).tooth(1).drops for run in (record, other)
-    )
-    return drops - others
+    steps = shared_epochs((record, other)) * int(record.config["steps_per_epoch"])
+    loss, others = (run.arrays["mlm_loss"][:steps].astype(np.float64) for run in (record, other))
+    return measure(loss - others, record.config["steps_per_epoch"], skip_epochs=skip)
 
 
 def beside_published(

@@ -147,10 +147,13 @@ def test_settings_are_compared_in_three_panels_each_as_far_as_it_goes():
     assert paper_size.how_far_each({"a": record(), "b": record()}) == "the first 4 of 6 epochs"
 
 
-def test_drops_of_two_runs_are_compared_at_the_boundaries_that_both_passed():
-    found = paper_size.drops_beyond(record(epochs=5, drop=0.5), record(epochs=4, drop=0.3))
-    assert found.shape == (2,)  # the second and the third of three
-    assert (found > 0.1).all()
+def test_two_runs_are_compared_step_by_step_over_the_epochs_that_both_have():
+    """A drop of 0.5 less one of 0.3, and half of each as the rise; the noise is that of both."""
+    more = record(epochs=5, drop=0.5, noise=0.2)
+    found = paper_size.difference(more, record(epochs=4, drop=0.3, noise=0.2))
+    np.testing.assert_array_equal(found.boundaries, [2, 3])
+    np.testing.assert_allclose(found.drops, 0.2, atol=1e-6)
+    assert found.rise == pytest.approx(0.1, abs=1e-3)
 
 
 def test_a_fixed_order_has_the_error_of_one_epoch():
