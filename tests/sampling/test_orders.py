@@ -1,7 +1,6 @@
 """Orders: what each kind promises, uniformity, and the refusal of broken tables."""
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -48,14 +47,6 @@ def test_replacement_against_twin_and_distinct_within_a_batch():
         assert batch.tolist() == reference.shuffle(words[step].tolist(), 60)
         assert np.unique(batch).size == 20
     assert any(np.unique(epoch).size < 60 for epoch in batches.reshape(5, 60))
-
-
-@pytest.mark.parametrize("kind", ["reshuffle", "replacement"])
-def test_orders_are_the_same_without_numba(kind, monkeypatch):
-    size = {"num_functions": 336, "epochs": 4, "batch_size": 42, "seed": 2**32 - 1}
-    compiled = make_order(kind, **size)
-    monkeypatch.setitem(sys.modules, "esp_lib.quadratic._numba", None)  # cannot be imported
-    assert np.array_equal(make_order(kind, **size), compiled)
 
 
 def test_fixed_and_reverse():
