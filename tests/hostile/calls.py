@@ -187,17 +187,6 @@ def broken(count: int, seed: int) -> list[str]:
     return found
 
 
-def each() -> list[str]:
-    """Attack with each hostile value in the place of each argument; a line where one broke."""
-    return [
-        f"{_name(call)}({_said({name: value})}): {reason}"
-        for call in CALLS
-        for name in call.arguments
-        for value in HOSTILE
-        if (reason := attack(call, {name: value}))
-    ]
-
-
 def _name(call: Call) -> str:
     return str(getattr(call.function, "__qualname__", call.function))
 

@@ -1,7 +1,4 @@
-"""Wrong calls of the library: refused in words that name the argument, quickly, in little memory.
-
-`make bench` tries every hostile value in the place of every argument (`benchmarks/hostile.py`).
-"""
+"""Wrong calls of the library: refused in words, naming the argument, quickly, in little memory."""
 
 import time
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Mangled links are refused in words or set what Python accepts; benchmarks try more of them."""
+"""Mangled links are refused in words or set what Python accepts."""
 
 from tests.hostile.links import broken_links
 
