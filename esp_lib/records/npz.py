@@ -15,7 +15,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,10 +29,6 @@ DTYPES = (
     "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8", "<c8",
     "<c16",
 )  # fmt: skip
-MAX_BYTES = 2**30  # of a record, packed or unpacked: a larger one is neither written nor unpacked
-SMALL = 2**26  # bytes that any record may unpack to
-RATIO = 50  # and for each byte of its file; numbers that were measured pack by 10 at most
-MAX_HEADER = 2**20  # bytes of its header
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")  # no separator, no leading dot
 
 
@@ -120,18 +115,13 @@ def pack(fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes
 
     The fields, all but the arrays, are as `as_json` returns them, the arrays as `as_arrays`
     does.
-
-    Raises:
-        ValueError: the record is larger than `MAX_BYTES`.
     """
     members = {HEADER: _header(fields, arrays)}
     for name, array in sorted(arrays.items()):
         member = io.BytesIO()
         np.lib.format.write_array(member, array, version=(1, 0), allow_pickle=False)
         members[f"{name}.npy"] = member.getvalue()
-    content = archive.pack(members)
-    _check_sizes(len(content), {name: len(data) for name, data in members.items()})
-    return content
+    return archive.pack(members)
 
 
 def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -141,7 +131,7 @@ def unpack(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         Exception: the content is not intact; of any type, since a broken archive makes zipfile,
             zlib, json and NumPy raise what they like.
     """
-    members = archive.unpack(content, partial(_check_sizes, len(content)))
+    members = archive.unpack(content)
     if HEADER not in members:
         raise ValueError(f"has no {HEADER}")
     header = json.loads(members[HEADER])
@@ -177,12 +167,3 @@ def _array(data: bytes) -> NDArray[Any]:
     if member.read():
         raise ValueError("bytes stand after an array")
     return array
-
-
-def _check_sizes(packed: int, unpacked: Mapping[str, int]) -> None:
-    """Refuse what takes much more memory than its file says."""
-    most = min(MAX_BYTES, SMALL + RATIO * packed)
-    if (size := sum(unpacked.values())) > most:
-        raise ValueError(f"a record must have at most {most} bytes unpacked, this has {size}")
-    if (size := unpacked.get(HEADER, 0)) > MAX_HEADER:
-        raise ValueError(f"{HEADER} must have at most {MAX_HEADER} bytes, this has {size}")

@@ -1,16 +1,15 @@
-"""No damage to a run record goes unnoticed, and none does harm."""
+"""No damage to a run record goes unnoticed."""
 
 import hashlib
 import io
 import json
-import tracemalloc
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from esp_lib.records import archive, npz
+from esp_lib.records import archive
 from esp_lib.records.store import DamagedRecord, load, save
 from tests.records.records import make_record
 
@@ -56,25 +55,6 @@ def test_a_key_that_is_there_twice_is_noticed(file):
         ),
     )
     check_damaged(file, "does not say what is there")
-
-
-@pytest.mark.parametrize(
-    ("name", "part", "count"), [("record.json", b"[],", 10_000_000), ("done.npy", b"\0", 2**28)]
-)
-def test_a_small_file_takes_little_memory(file, name, part, count):
-    rewrite(file, lambda m: m.update({name: part * count}))
-    assert file.stat().st_size < 2**20
-    tracemalloc.start()
-    check_damaged(file, "must have at most")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2**24
-
-
-def test_what_could_not_be_read_again_is_not_written(tmp_path):
-    record = make_record(arrays={"zeros": np.zeros(10**7)})
-    with pytest.raises(ValueError, match=r"at most .* bytes unpacked, this has 80"):
-        save(record, tmp_path)
 
 
 def test_no_truncated_file_is_read(file):
@@ -160,50 +140,6 @@ def test_pickled_array_is_never_unpickled(file):
     rewrite(file, lambda m: m.update({"done.npy": data.getvalue()}))
     rewrite_header(file, lambda h: h["arrays"]["done"].update(dtype="|O", shape=[1]))
     check_damaged(file, "allow_pickle=False")
-
-
-def test_a_zip_bomb_is_refused_before_it_is_unpacked(file, monkeypatch):
-    monkeypatch.setattr(npz, "MAX_BYTES", 10**6)
-    rewrite(file, lambda m: m.update({"done.npy": bytes(3 * 10**6)}))
-    assert file.stat().st_size < 10**4
-    reads = []
-    monkeypatch.setattr(archive, "_read", lambda *a, **k: reads.append(a))
-    check_damaged(file, "at most 1000000 bytes")
-    assert reads == []
-
-
-def test_a_member_larger_than_declared_is_not_unpacked(file):
-    """The archive's list of members is made to lie about the size of one."""
-    size = 3 * 10**7
-    rewrite(file, lambda m: m.update({"done.npy": bytes(size)}))
-    data = file.read_bytes()
-    assert data.count(size.to_bytes(4, "little")) == 2  # in the member's head and in the list
-    data = data.replace(size.to_bytes(4, "little"), (200).to_bytes(4, "little"))
-    file.write_bytes(archive.signed(without_sum(data)))
-    tracemalloc.start()
-    check_damaged(file, "Bad CRC-32")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < size / 10
-
-
-def test_another_compression_is_refused(file):
-    """Only deflate unpacks in small steps, so that what it yields can be bounded."""
-    with zipfile.ZipFile(file) as old:
-        members = {name: old.read(name) for name in old.namelist()}
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_BZIP2) as other:
-        for name, data in members.items():
-            other.writestr(name, data)
-    file.write_bytes(archive.signed(file.read_bytes()))
-    check_damaged(file, "packed by deflate")
-
-
-def test_two_members_of_one_name_are_noticed(file):
-    with zipfile.ZipFile(file) as intact:
-        members = {name: intact.read(name) for name in intact.namelist()}
-    twice = archive.pack({**members, "d0ne.npy": members["done.npy"]})
-    file.write_bytes(archive.signed(without_sum(twice.replace(b"d0ne", b"done"))))
-    check_damaged(file, "two members have one name")
 
 
 def without_sum(content: bytes) -> bytes:

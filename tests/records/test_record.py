@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from esp_lib.records import npz
 from esp_lib.records.record import config_key, made_by
 from esp_lib.records.store import (
     DamagedRecord,
@@ -152,13 +151,6 @@ def test_a_record_keeps_what_it_was_given():
 def test_bad_fields_are_refused(change, message):
     with pytest.raises(ValueError, match=message):
         make_record(**change)
-
-
-def test_too_large_a_record_is_refused_and_not_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(npz, "MAX_BYTES", 1000)
-    with pytest.raises(ValueError, match="at most 1000 bytes"):
-        save(make_record(), tmp_path)
-    assert list(tmp_path.iterdir()) == []
 
 
 # ----------------------------------------------------------------------------------------- saving
