@@ -8,10 +8,7 @@ const answers = [];
 globalThis.self = { postMessage: (answer) => answers.push(answer) };
 new Function(readFileSync(workerPath, "utf8"))();
 for (const { data, ...options } of JSON.parse(readFileSync(jobsPath, "utf8"))) {
-  const began = process.cpuUsage();
   await self.onmessage({ data: { blob: new Blob([Buffer.from(data, "base64")]), ...options } });
-  const { user, system } = process.cpuUsage(began); // microseconds
-  answers.at(-1).seconds = (user + system) / 1e6;
 }
 const plain = (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
 writeFileSync(outPath, JSON.stringify(answers, plain));
