@@ -26,12 +26,12 @@ class Early(NamedTuple):
 def early_and_final(score: ArrayLike, loss: ArrayLike, f: float, p: int) -> Early:
     """Compare the score at the fraction `f` of training with the score at its end.
 
-    Score and loss are as in `start_many`; `f` is k / P for a whole k, and p episodes are
-    continued.
+    Score and loss are as in `early_stopping.compare`; `f` is k / P for a whole k, and p episodes
+    are continued.
     """
     from scipy.stats import spearmanr
 
-    episodes = check_episodes(score, loss, "end")
+    episodes = check_episodes(score, loss)
     size, points = episodes.score.shape
     _checks.integer("p", p, low=1, high=size)
     point = point_of(f, points)

@@ -26,7 +26,6 @@ from esp_lib import _checks
 Array = NDArray[np.float64]
 
 MOST = 1000  # episodes: binomial coefficients of more do not fit a float64
-KEPT = ("best", "end")  # what counts of an episode: its best checkpoint, or the last one
 SNAP = 1e-3  # evaluations: f may be this far from one of them
 ROUNDING = 1e-9  # episodes: a budget holds what exceeds it by no more
 
@@ -86,12 +85,10 @@ class Scores(NamedTuple):
 
     score: Array  # (N, P) at equally spaced evaluations, higher is better, at most 1
     loss: Array  # (N, P) validation loss, which decides between equal scores
-    at: str  # one of `KEPT`
 
     def until(self, point: int) -> Array:
-        """What each episode reaches by evaluation `point`, counted from 1: (N,)."""
-        seen = self.score[:, :point]
-        return seen.max(axis=1) if self.at == "best" else seen[:, -1]
+        """The best of each episode by evaluation `point`, counted from 1: (N,)."""
+        return np.asarray(self.score[:, :point].max(axis=1))
 
     def order(self, point: int) -> NDArray[np.intp]:
         """Episodes from the best to the worst at evaluation `point`: (N,)."""
@@ -99,7 +96,7 @@ class Scores(NamedTuple):
         return np.lexsort((np.where(np.isfinite(loss), loss, np.inf), -score))  # stable
 
 
-def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Scores:
+def check_episodes(score: ArrayLike, loss: ArrayLike) -> Scores:
     """The records of N episodes at P evaluations; ValueError if they are not (N, P) both."""
     points = _checks.real("score", score, high=1)
     losses = np.asarray(loss, np.float64)
@@ -110,12 +107,7 @@ def check_episodes(score: ArrayLike, loss: ArrayLike, at: str = "best") -> Score
         )
     if losses.shape != points.shape:
         raise ValueError(f"loss must have the shape of score, {points.shape}, got {losses.shape}")
-    return Scores(points, losses, _checks.choice("at", at, KEPT))
-
-
-def budget(t: int, f: float, p: int) -> float:
-    """What a plan costs, in fully trained episodes; times the epochs of one, in epochs."""
-    return StoppingPlan(t, f, p).cost
+    return Scores(points, losses)
 
 
 def error_reduction(many: float, full: float) -> float:
@@ -134,43 +126,16 @@ def expected_best(reached: ArrayLike, n: int) -> float:
     return float(values @ binomials(values.size - 1, n - 1) / ways[-1])
 
 
-def expected_full(reached: ArrayLike, budget: float, *, interpolate: bool = False) -> float:
+def expected_full(reached: ArrayLike, budget: float) -> float:
     """Mean best of as many episodes, trained fully, as a budget allows; at most all N.
 
     Args:
         reached: (N,) what each episode reaches.
         budget: fully trained episodes, at least 1; the rest of a number that is not whole buys
-            nothing,
-        interpolate: or else, its share of what the next episode brings.
+            nothing.
     """
-    size = np.size(reached)
-    share = min(float(_checks.real("budget", budget, low=1)), size)
-    whole = int(share + ROUNDING)
-    found = expected_best(reached, whole)
-    if interpolate and whole < share:
-        found += (share - whole) * (expected_best(reached, whole + 1) - found)
-    return found
-
-
-def start_many(
-    score: ArrayLike, loss: ArrayLike, t: int, f: float, p: int, *, at: str = "best"
-) -> float:
-    """Mean best score that a plan finds, over all subsets of `t` of the recorded episodes.
-
-    Args:
-        score: (N, P) validation scores of N episodes at P equally spaced evaluations, the last at
-            the end; at most 1, higher is better.
-        loss: (N, P) validation losses. Of equal scores at f the lower loss is continued, of equal
-            losses the lower index; one that is not finite comes last.
-        t: episodes started.
-        f: the fraction of its steps at which an episode is stopped, k / P for a whole k.
-        p: episodes continued.
-        at: "best", each episode's best checkpoint counts, or "end", its last one.
-
-    Raises:
-        ValueError: arrays of other shapes, or a plan that the records do not allow.
-    """
-    return compare(score, loss, StoppingPlan(t, f, p), at=at).expected
+    whole = min(float(_checks.real("budget", budget, low=1)), np.size(reached))
+    return expected_best(reached, int(whole + ROUNDING))
 
 
 def compare(
@@ -178,11 +143,21 @@ def compare(
     loss: ArrayLike,
     plan: StoppingPlan,
     budget: float | None = None,
-    *,
-    at: str = "best",
 ) -> Outcome:
-    """A plan beside full training for `budget`, by default the plan's cost; see `start_many`."""
-    episodes = check_episodes(score, loss, at)
+    """What a plan finds, over all subsets of t of the recorded episodes, beside full training.
+
+    Args:
+        score: (N, P) validation scores of N episodes at P equally spaced evaluations, the last at
+            the end; at most 1, higher is better.
+        loss: (N, P) validation losses. Of equal scores at f the lower loss is continued, of equal
+            losses the lower index; one that is not finite comes last.
+        plan: its f is k / P for a whole k.
+        budget: of full training, in fully trained episodes; by default the plan's cost.
+
+    Raises:
+        ValueError: arrays of other shapes, or a plan that the records do not allow.
+    """
+    episodes = check_episodes(score, loss)
     size, points = episodes.score.shape
     _checks.integer("t", plan.t, low=1, high=size)
     found = expected(law(episodes, point_of(plan.f, points)), plan.t, plan.p)
@@ -190,18 +165,17 @@ def compare(
     return Outcome(plan, paid, found, expected_full(episodes.until(points), paid))
 
 
-def best_plan(score: ArrayLike, loss: ArrayLike, budget: float, *, at: str = "best") -> Outcome:
+def best_plan(score: ArrayLike, loss: ArrayLike, budget: float) -> Outcome:
     """The plan that finds most for a budget: all f and p are tried, with the largest t that fits.
 
     Chosen and judged on the same episodes it looks better than it is; see `split_half`.
 
-    Score, loss and `at` are as in `start_many`; the budget is in fully trained episodes, at
-    least 1.
+    Score and loss are as in `compare`; the budget is in fully trained episodes, at least 1.
 
     Returns:
         Of equal plans the one with the smaller f, then the smaller p.
     """
-    episodes = check_episodes(score, loss, at)
+    episodes = check_episodes(score, loss)
     size, points = episodes.score.shape
     paid = float(_checks.real("budget", budget, low=1))
     best, chosen = -np.inf, None
@@ -215,19 +189,11 @@ def best_plan(score: ArrayLike, loss: ArrayLike, budget: float, *, at: str = "be
     return Outcome(chosen, paid, best, expected_full(episodes.until(points), paid))
 
 
-def split_half(
-    score: ArrayLike,
-    loss: ArrayLike,
-    budget: float,
-    *,
-    splits: int = 10,
-    seed: int = 0,
-    at: str = "best",
-) -> HeldOut:
+def split_half(score: ArrayLike, loss: ArrayLike, budget: float, *, splits: int = 10) -> HeldOut:
     """The best plan of one half of the initializations, judged on the other half.
 
-    Score and loss are (initializations, data orders, P), `at` is as in `start_many`, the budget
-    in fully trained episodes. Each half of each of the `splits` chooses once and judges once.
+    Score and loss are (initializations, data orders, P), the budget is in fully trained episodes.
+    Each half of each of the `splits` chooses once and judges once.
 
     Returns:
         2 `splits` plans. Where the number of initializations is odd, each split leaves one out.
@@ -239,18 +205,16 @@ def split_half(
             f"at least 2 initializations, got {points.shape} and {losses.shape}"
         )
     splits = _checks.integer("splits", splits, low=1)
-    rng = np.random.default_rng(int(_checks.seeds("seed", seed)))
+    rng = np.random.default_rng(0)
     half = len(points) // 2
     chosen, judged = [], []
     for _ in range(splits):
         order = rng.permutation(len(points))
         halves = order[:half], order[half : 2 * half]
         for own, other in (halves, halves[::-1]):
-            found = best_plan(_flat(points[own]), _flat(losses[own]), budget, at=at)
+            found = best_plan(_flat(points[own]), _flat(losses[own]), budget)
             chosen.append(found)
-            judged.append(
-                compare(_flat(points[other]), _flat(losses[other]), found.plan, budget, at=at)
-            )
+            judged.append(compare(_flat(points[other]), _flat(losses[other]), found.plan, budget))
     return HeldOut(tuple(chosen), tuple(judged))
 
 

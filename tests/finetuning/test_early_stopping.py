@@ -15,14 +15,12 @@ from esp_lib.finetuning.early_stopping import (
     StoppingPlan,
     best_plan,
     binomials,
-    budget,
     compare,
     error_reduction,
     expected_best,
     expected_full,
     plans,
     split_half,
-    start_many,
 )
 from esp_lib.published import FINETUNING_SEEDS, finetuning_scores
 from esp_lib.widgets import BudgetExplorer
@@ -30,11 +28,16 @@ from tests.finetuning.episodes import synthetic, tasks
 from tests.node import ask
 
 
-def by_hand(score, loss, chosen, point, p, at):
+def found_by(score, loss, t, f, p):
+    """Mean best score that a plan finds."""
+    return compare(score, loss, StoppingPlan(t, f, p)).expected
+
+
+def by_hand(score, loss, chosen, point, p):
     """The best score that a plan finds when it draws these episodes."""
     ranked = sorted(chosen, key=lambda i: (-score[i, point - 1], loss[i, point - 1], i))
     seen = [score[i] for i in ranked[:p]] + [score[i, :point] for i in ranked[p:]]
-    return max(one.max() if at == "best" else one[-1] for one in seen)
+    return max(one.max() for one in seen)
 
 
 def small(rng, size, points):
@@ -47,9 +50,8 @@ def small(rng, size, points):
 # ------------------------------------------------------------------------------------ the exact law
 
 
-@pytest.mark.parametrize("at", ["best", "end"])
 @pytest.mark.parametrize("seed", range(8))
-def test_law_is_the_mean_over_all_subsets(seed, at):
+def test_law_is_the_mean_over_all_subsets(seed):
     rng = np.random.default_rng(seed)
     size, points = int(rng.integers(2, 8)), int(rng.integers(1, 5))
     score, loss = small(rng, size, points)
@@ -57,8 +59,8 @@ def test_law_is_the_mean_over_all_subsets(seed, at):
         for t in range(1, size + 1):
             for p in range(1, t + 1):
                 subsets = combinations(range(size), t)
-                found = [by_hand(score, loss, c, point, p, at) for c in subsets]
-                value = start_many(score, loss, t, point / points, p, at=at)
+                found = [by_hand(score, loss, c, point, p) for c in subsets]
+                value = found_by(score, loss, t, point / points, p)
                 assert value == pytest.approx(np.mean(found), rel=1e-12)
 
 
@@ -66,9 +68,9 @@ def test_law_of_many_episodes_agrees_with_draws():
     score, loss = synthetic(625)
     rng = np.random.default_rng(5)
     draws = [rng.choice(625, 40, replace=False) for _ in range(3000)]
-    found = [by_hand(score, loss, c, 6, 5, "best") for c in draws]
+    found = [by_hand(score, loss, c, 6, 5) for c in draws]
     error = np.std(found) / np.sqrt(len(found))
-    assert start_many(score, loss, 40, 0.2, 5) == pytest.approx(np.mean(found), abs=4 * error)
+    assert found_by(score, loss, 40, 0.2, 5) == pytest.approx(np.mean(found), abs=4 * error)
 
 
 @pytest.mark.parametrize("size", [3, 100, 625, 1000])
@@ -80,14 +82,14 @@ def test_no_number_is_lost_with_many_episodes(size):
     for t in {1, size // 2 + 1, size}:
         for p in {1, (t + 1) // 2, t}:
             best = (t * (size + 1) / (t + 1) - 1) / (size - 1)  # mean of the largest of t ranks
-            assert start_many(score, 1 - score, t, 1, p) == pytest.approx(best, rel=1e-11)
+            assert found_by(score, 1 - score, t, 1, p) == pytest.approx(best, rel=1e-11)
 
 
 def test_all_continued_is_full_training():
     score, loss = synthetic(30)
     for n in (1, 7, 30):
         for f in (0.1, 0.5, 1.0):
-            assert start_many(score, loss, n, f, n) == pytest.approx(
+            assert found_by(score, loss, n, f, n) == pytest.approx(
                 expected_best(score.max(axis=1), n), rel=1e-12
             )
 
@@ -103,22 +105,21 @@ def test_stopped_episodes_count_with_what_they_reached():
     score = np.array([[0.9, 0.2, 0.2, 0.2], [0.1, 0.3, 0.4, 0.5]])
     loss = np.ones_like(score)
     # the second is continued, and the first one's early checkpoint is kept
-    assert start_many(score, loss, 2, 0.5, 1) == 0.9
-    assert start_many(score, loss, 2, 0.5, 1, at="end") == 0.5
+    assert found_by(score, loss, 2, 0.5, 1) == 0.9
 
 
 def test_equal_scores_are_decided_by_loss_then_index():
     score = np.array([[0.5, 0.6], [0.5, 0.7], [0.5, 0.8]])
-    assert start_many(score, np.array([[3.0, 0], [2, 0], [1, 0]]), 3, 0.5, 1) == 0.8
-    assert start_many(score, np.array([[1.0, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.6
-    assert start_many(score, np.array([[np.inf, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.7
+    assert found_by(score, np.array([[3.0, 0], [2, 0], [1, 0]]), 3, 0.5, 1) == 0.8
+    assert found_by(score, np.array([[1.0, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.6
+    assert found_by(score, np.array([[np.inf, 0], [1, 0], [np.nan, 0]]), 3, 0.5, 1) == 0.7
 
 
 # ----------------------------------------------------------------------------- budgets and choosing
 
 
 def test_cost_is_the_articles():
-    assert budget(20, 0.25, 4) == 20 * 0.25 + 4 * 0.75
+    assert StoppingPlan(20, 0.25, 4).cost == 20 * 0.25 + 4 * 0.75
     assert StoppingPlan(7, 1.0, 3).cost == 7
     assert error_reduction(0.9, 0.8) == pytest.approx(0.5)
     assert np.isnan(error_reduction(1.0, 1.0))
@@ -128,20 +129,17 @@ def test_cost_is_the_articles():
 def test_started_episodes_are_the_most_that_fit(paid):
     for point in range(1, 11):
         for t, p in plans(paid, point, 10, 12):
-            assert budget(t, point / 10, p) <= paid + 1e-9
-            assert t == 12 or budget(t + 1, point / 10, p) > paid
+            assert StoppingPlan(t, point / 10, p).cost <= paid + 1e-9
+            assert t == 12 or StoppingPlan(t + 1, point / 10, p).cost > paid
             assert 1 <= p <= t
 
 
-def test_full_training_takes_whole_episodes_or_a_line_between_them():
+def test_full_training_takes_whole_episodes():
     reached = synthetic(20)[0].max(axis=1)
     three, four = expected_best(reached, 3), expected_best(reached, 4)
     assert expected_full(reached, 3.75) == three
     assert expected_full(reached, 4 - 1e-12) == four
-    assert expected_full(reached, 3.75, interpolate=True) == pytest.approx(
-        0.25 * three + 0.75 * four
-    )
-    assert expected_full(reached, 99, interpolate=True) == reached.max()
+    assert expected_full(reached, 99) == reached.max()
 
 
 @pytest.mark.parametrize("paid", [1, 3, 4.5])
@@ -149,11 +147,11 @@ def test_best_plan_is_the_best_of_all_that_fit(paid):
     score, loss = synthetic(9, 6, seed=3)
     outcome = best_plan(score, loss, paid)
     values = {
-        (t, k, p): start_many(score, loss, t, k / 6, p)
+        (t, k, p): found_by(score, loss, t, k / 6, p)
         for k in range(1, 7)
         for t in range(1, 10)
         for p in range(1, t + 1)
-        if budget(t, k / 6, p) <= paid + 1e-9
+        if StoppingPlan(t, k / 6, p).cost <= paid + 1e-9
     }
     assert outcome.expected == pytest.approx(max(values.values()), rel=1e-12)
     assert outcome.plan.cost <= paid + 1e-9
@@ -202,17 +200,16 @@ GOOD = np.full((4, 10), 0.5)
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: start_many(GOOD[0], GOOD[0], 1, 0.5, 1), "score must have the shape (episodes, eval"),
-    (lambda: start_many(GOOD, GOOD[:3], 1, 0.5, 1), "loss must have the shape of score, (4, 10)"),
-    (lambda: start_many(GOOD + 1, GOOD, 1, 0.5, 1), "score must be finite and in [-inf, 1], got"),
-    (lambda: start_many(GOOD * np.nan, GOOD, 1, 0.5, 1), "score must be finite"),
-    (lambda: start_many(np.zeros((1001, 1)), np.zeros((1001, 1)), 1, 1, 1), "1 to 1,000 episodes"),
-    (lambda: start_many(GOOD, GOOD, 5, 0.5, 1), "t must be an integer of at least 1 and at most 4"),
-    (lambda: start_many(GOOD, GOOD, 2, 0.5, 3), "t must be an integer of at least 3, got 2"),
-    (lambda: start_many(GOOD, GOOD, 2, 0.5, 0), "p must be an integer of at least 1, got 0"),
-    (lambda: start_many(GOOD, GOOD, 2, 0.25, 1), "f must be k / 10 for a whole k from 1 to 10"),
-    (lambda: start_many(GOOD, GOOD, 2, 0, 1), "f must be finite and in (0, 1], got 0"),
-    (lambda: start_many(GOOD, GOOD, 2, 0.5, 1, at="mean"), "at must be one of 'best', 'end'"),
+    (lambda: found_by(GOOD[0], GOOD[0], 1, 0.5, 1), "score must have the shape (episodes, eval"),
+    (lambda: found_by(GOOD, GOOD[:3], 1, 0.5, 1), "loss must have the shape of score, (4, 10)"),
+    (lambda: found_by(GOOD + 1, GOOD, 1, 0.5, 1), "score must be finite and in [-inf, 1], got"),
+    (lambda: found_by(GOOD * np.nan, GOOD, 1, 0.5, 1), "score must be finite"),
+    (lambda: found_by(np.zeros((1001, 1)), np.zeros((1001, 1)), 1, 1, 1), "1 to 1,000 episodes"),
+    (lambda: found_by(GOOD, GOOD, 5, 0.5, 1), "t must be an integer of at least 1 and at most 4"),
+    (lambda: found_by(GOOD, GOOD, 2, 0.5, 3), "t must be an integer of at least 3, got 2"),
+    (lambda: found_by(GOOD, GOOD, 2, 0.5, 0), "p must be an integer of at least 1, got 0"),
+    (lambda: found_by(GOOD, GOOD, 2, 0.25, 1), "f must be k / 10 for a whole k from 1 to 10"),
+    (lambda: found_by(GOOD, GOOD, 2, 0, 1), "f must be finite and in (0, 1], got 0"),
     (lambda: best_plan(GOOD, GOOD, 0.5), "budget must be finite and in [1, inf], got 0.5"),
     (lambda: expected_best([0.5], 2), "n must be an integer of at least 1 and at most 1, got 2"),
     (lambda: expected_full([0.5], 0), "budget must be finite and in [1, inf], got 0"),
