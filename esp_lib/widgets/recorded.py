@@ -7,7 +7,6 @@ paper: the mean of each window of n steps; then c times it plus 1 - c times the 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +51,6 @@ class RecordedExplorer(Explorer):
             "ink". A bare curve is a recording of the series "training loss".
         shown: labels of the runs that are shown at the start; by default all.
         marks: numbers of steps to mark at the slider of "plot every".
-        name: of the explorer, in links; the explorers of a page need different ones.
         **settings: `every` (steps in a window, up to an epoch; by default the paper's 50 of 1,323,
             scaled), `smoothing` (c, at most 1, which is none), `start` (epochs at the start that
             are not drawn; by default 1 of five or more), `series`, `validation` (whether it is
@@ -67,6 +65,7 @@ class RecordedExplorer(Explorer):
         (20,)
     """
 
+    name = "recorded"
     script = "recorded"
     caption = (
         "Loss of recorded training runs, in means of windows of steps, against epochs. With "
@@ -79,12 +78,8 @@ class RecordedExplorer(Explorer):
         *,
         shown: Sequence[str] | None = None,
         marks: Sequence[int] = (),
-        name: str = "recorded",
         **settings: Any,
     ) -> None:
-        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
-        self.name = name
         self.series, self.group, self.runs = pack_runs(runs)
         self.field_list = tuple(self._make_fields(marks))
         self.defaults = self._make_defaults(shown)

@@ -85,7 +85,6 @@ class SawtoothExplorer(Explorer):
     """The paper's problem with all its settings, beside a pinned reference curve.
 
     Args:
-        device: where `curve` and `loss` are computed when no front end has: "cpu", "cuda", …
         **settings: `beta1`, `beta2`, `eps`, `lr`, `optimizer` ("Adam", "RMSProp", "SGD"), `order`,
             `batch_size`, `every` (plot every), `seed`.
 
@@ -107,21 +106,17 @@ class SawtoothExplorer(Explorer):
         "a fainter curve for comparison. With JavaScript this figure is live."
     )
 
-    def __init__(self, device: str = "cpu", **settings: Any) -> None:
-        super().__init__(**settings)
-        self.device = device
-
     @property
     def loss(self) -> NDArray[np.float64]:
         """Loss of each step, (steps,): the front end's if it has drawn these settings."""
         if self.plot.result_loss and self.plot.result.get("settings") == self.plot.settings:
             return np.frombuffer(self.plot.result_loss, np.float64)
-        return run(self.settings, self.device).loss
+        return run(self.settings).loss
 
     @property
     def curve(self) -> Curve:
         """The run at the settings in force, computed by `simulate`."""
-        return run(self.settings, self.device)
+        return run(self.settings)
 
     @property
     def settled(self) -> tuple[str, Sawtooth]:
@@ -129,7 +124,7 @@ class SawtoothExplorer(Explorer):
 
         Both are of the last third of a run that goes on for 60 epochs, as in the chapters.
         """
-        word, tooth = settled(run(self.settings, self.device, epochs=ON))
+        word, tooth = settled(run(self.settings, epochs=ON))
         return str(word), tooth
 
     def draw_static(self) -> Axes:
@@ -138,7 +133,7 @@ class SawtoothExplorer(Explorer):
         for settings, faint in ((self.plot.pinned, True), (self.settings, False)):
             if settings:
                 every = int(settings["every"])  # type: ignore[arg-type]
-                curve = run(settings, self.device)
+                curve = run(settings)
                 ax.plot(
                     curve.epochs(every),
                     drawable(curve.every(every)),
@@ -161,9 +156,7 @@ def color_of(settings: Mapping[str, Any]) -> str:
     return colors.get(settings["beta2"], "purple")
 
 
-def run(
-    settings: Mapping[str, Any], device: str = "cpu", epochs: int = EPOCHS, x0: float = 3.0
-) -> Curve:
+def run(settings: Mapping[str, Any], epochs: int = EPOCHS, x0: float = 3.0) -> Curve:
     """The problem trained with some settings; their seed makes the problem and the order."""
     return simulate(
         QuadraticProblem.sample(FUNCTIONS, DIM, seed=settings["seed"]),
@@ -173,5 +166,4 @@ def run(
         batch_size=settings["batch_size"],
         seed=settings["seed"],
         x0=x0,
-        device=device,
     )

@@ -358,7 +358,6 @@ ONE = synthetic(4, 6)
     ({"a": ONE, "b": synthetic(5, 6)}, {}, "one shape for all tasks, of 2 episodes or more, got"),
     ({"a": ONE}, {"epochs": 0}, "epochs must be finite and in (0, inf], got 0"),
     ({"a": ONE}, {"metric": {"b": "F1"}}, "metric must be of ['a'], got ['b']"),
-    ({"a": ONE}, {"name": "My own"}, "name must be small letters, digits and '-'"),
     ({"a": ONE}, {"t": 5}, "t must be a whole number of at least 1 and at most 4, got 5"),
     ({"a": ONE}, {"f": 0.1}, "f must be a number of at least 0.166667 and at most 1, got 0.1"),
     ({"a": ONE}, {"budget": 5}, "budget must be a number of at least 1 and at most 4, got 5"),

@@ -232,7 +232,6 @@ TWO = Curve(np.ones((2, 504)), 252)
     ({"a": CURVE}, {"run2": True}, "settings must be among every, smoothing, start, run1"),
     ({"a": CURVE}, {"shown": ["b"]}, "shown must be one of 'a', got 'b'"),
     ({"a": CURVE}, {"marks": [0]}, "marks must be an integer of at least 1 and at most 252"),
-    ({"a": CURVE}, {"name": "My explorer"}, "name must be small letters, digits and '-'"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused_by_name(runs, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):

@@ -7,7 +7,6 @@ Source: Dodge et al. (arXiv 2002.06305, 2020), section 5;
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,6 @@ class BudgetExplorer(EpisodesExplorer):
         metric: what the score of a task is, by default "accuracy".
         others: for each task episodes of other seeds, likewise, on which a plan is judged that was
             chosen on `episodes`; all have the same N. By default there are none.
-        name: of the explorer, in links; the explorers of a page need different ones.
         **settings: `task`, `t`, `f` (the nearest evaluation is taken), `p`, `budget` (in fully
             trained episodes), `draw` (the seed of the example).
 
@@ -51,6 +49,7 @@ class BudgetExplorer(EpisodesExplorer):
             allowed.
     """
 
+    name = "budget"
     script = "finetuning/budget"
     caption = (
         "Validation score of fine-tuning episodes against epochs, for one draw: some are stopped "
@@ -64,12 +63,8 @@ class BudgetExplorer(EpisodesExplorer):
         epochs: float = 3,
         metric: Mapping[str, str] | None = None,
         others: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
-        name: str = "budget",
         **settings: Any,
     ) -> None:
-        if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise ValueError(f"name must be small letters, digits and '-', got {name!r}")
-        self.name = name
         self.take(episodes, epochs, metric)
         self.others = check_tasks(others, metric or {}) if others else ()
         if self.others and [one.label for one in self.others] != [one.label for one in self.tasks]:

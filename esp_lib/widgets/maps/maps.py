@@ -46,7 +46,6 @@ class MapExplorer(Explorer):
     Args:
         device: where maps without a record are computed.
         side: cells along their sides.
-        seeds: problems a cell of theirs.
         **settings: `map` ("ε and β₂", "β₁ and β₂", "learning rate and batch size") and `show`
             ("settled amplitude", "final loss").
 
@@ -65,11 +64,9 @@ class MapExplorer(Explorer):
         "JavaScript it can be zoomed and read, and so can the others."
     )
 
-    def __init__(
-        self, device: str = "cpu", side: int = 32, seeds: int = 2, **settings: Any
-    ) -> None:
+    def __init__(self, device: str = "cpu", side: int = 32, **settings: Any) -> None:
         _checks.integer("side", side, low=4, high=128)
-        found = {name: find_map(name, device=device, side=side, seeds=seeds) for name in MAPS}
+        found = {name: find_map(name, device=device, side=side) for name in MAPS}
         self.maps: dict[str, HyperMap] = {name: one[0] for name, one in found.items()}
         self.configs: dict[str, MapConfig] = {name: one[1] for name, one in found.items()}
         self.records: list[RunRecord] = [one[2] for one in found.values() if one[2]]
