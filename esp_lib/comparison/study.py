@@ -91,9 +91,7 @@ class TuningStudy:
         drawn = QuadraticProblem.sample(self.num_functions, self.num_functions, shape)
         return replace(drawn, b=np.full_like(drawn.b, FLOOR))
 
-    def tune(
-        self, rule: Optimizer, seeds: Sequence[int] = TUNING_SEEDS, order: str = "reshuffle"
-    ) -> Tuning:
+    def tune(self, rule: Optimizer, seeds: Sequence[int] = TUNING_SEEDS) -> Tuning:
         """The learning rate with the lowest mean loss of the last epoch.
 
         The rule is a single setting, whose own learning rate is not used; the seeds are of
@@ -104,7 +102,7 @@ class TuningStudy:
         """
 
         def tried(rates: Array) -> tuple[Array, Array]:
-            curve = self.run(replace(rule, lr=rates), seeds, order)  # type: ignore[call-arg]
+            curve = self.run(replace(rule, lr=rates), seeds, "reshuffle")  # type: ignore[call-arg]
             loss = last_epoch(curve).mean(axis=0)
             rise = measure(curve, skip_epochs=self.epochs // 2).rise.mean(axis=0)
             return np.where(np.isfinite(loss), loss, np.inf), rise

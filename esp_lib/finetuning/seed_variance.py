@@ -92,17 +92,17 @@ class Learning(NamedTuple):
         return self.score - self.guess > 3 * self.error
 
 
-def learning(episodes: Episodes, *, resamples: int = 200, seed: int = 0) -> Learning:
+def learning(episodes: Episodes, *, resamples: int = 200) -> Learning:
     """How well the episodes of a task do at the end of training.
 
-    `resamples` and `seed` are of the validation examples, for `example_error`.
+    `resamples` are of the validation examples, for `example_error`.
     """
     task, label = episodes.task, episodes.label
     common = np.full(label.shape, label.mean() >= 0.5)
     guess = float(score(task, label, common))
     final = episodes.predicted[:, :, -1]  # (I, O, n)
     leads = []
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     for drawn in random.integers(label.size, size=(resamples, label.size)):
         ours = score(task, label[drawn], final[..., drawn]).mean()
         leads.append(ours - score(task, label[drawn], common[drawn]))
@@ -218,7 +218,7 @@ def density(values: ArrayLike, at: Array) -> Array | None:
     return None if np.ptp(values) == 0 else np.asarray(gaussian_kde(values)(at))
 
 
-def p_unimodal(values: ArrayLike, *, resamples: int = 500, seed: int = 0) -> float:
+def p_unimodal(values: ArrayLike, *, resamples: int = 500) -> float:
     """Silverman's test: how often one hump looks as little like one as these values do.
 
     The narrowest Gaussian kernel whose density has one hump is found; samples of that density are
@@ -240,7 +240,7 @@ def p_unimodal(values: ArrayLike, *, resamples: int = 500, seed: int = 0) -> flo
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (middle, high) if _humps(each, middle) > 1 else (low, middle)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     drawn = random.choice(each, (resamples, each.size))
     drawn = (drawn + high * random.standard_normal(drawn.shape)) / np.sqrt(1 + high**2)
     return float(np.mean([_humps(one, high) > 1 for one in drawn]))

@@ -294,10 +294,10 @@ def train_job(
     )
 
 
-def pretrained_record(profile: str, folder: Path | None = None) -> RunRecord:
+def pretrained_record(profile: str) -> RunRecord:
     """The record of profile "quick"'s pre-training; errors as of `get_records`."""
     wanted = [pretraining_job(profile)]
-    return get_records(wanted, pretrain_job, train="no", folder=folder)["pretrained"][0]
+    return get_records(wanted, pretrain_job, train="no")["pretrained"][0]
 
 
 def pretrain_first(

@@ -5,8 +5,7 @@ of the full trial is `diagnosis.npz` beside the recorded runs, in the format of 
 written by `python -m benchmarks.diagnosis`. Chapter 8 shows it and repeats a part of it.
 """
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,16 +113,10 @@ def diagnose_one(job: tuple[str, int, bool]) -> tuple[float, ...]:
     )  # fmt: skip
 
 
-def run_trial(seeds: Iterable[int], processes: int = 1) -> Trial:
+def run_trial(seeds: Iterable[int]) -> Trial:
     """Diagnose one log of each label and seed, with its epoch length given and withheld."""
     jobs = [(label, seed, given) for seed in seeds for label in LABELS for given in (True, False)]
-    if processes == 1:
-        return _trial([diagnose_one(job) for job in jobs])
-    with ProcessPoolExecutor(processes) as pool:
-        return _trial(list(pool.map(diagnose_one, jobs, chunksize=18)))
-
-
-def _trial(rows: Sequence[tuple[float, ...]]) -> Trial:
+    rows = [diagnose_one(job) for job in jobs]
     dtypes = (np.int8, np.int64, np.bool_, np.int8, np.int8, float, float, float, float, np.int16)
     columns = zip(*rows, strict=True)
     values: Any = [np.array(c, d) for c, d in zip(columns, dtypes, strict=True)]
