@@ -64,26 +64,24 @@ class Interval(NamedTuple):
 
 
 def bootstrap_validation(
-    values: Array, n: ArrayLike, *, resamples: int = 1000, seeds: bool = True, seed: int = 0
+    values: Array, n: ArrayLike, *, resamples: int = 1000, seed: int = 0
 ) -> Interval:
     """The bootstrap interval of `expected_validation`.
+
+    Initializations and orders are drawn, each with replacement, and the episodes taken where they
+    cross. (The article draws episodes as if each had seeds of its own.)
 
     Args:
         values: (I, O) what each episode reached.
         n: (k,) numbers of episodes.
         resamples: how many.
-        seeds: draw initializations and orders, each with replacement, and take the episodes where
-            they cross; else draw episodes as if each had seeds of its own, as the article does.
         seed: of the resampling.
     """
     random = np.random.default_rng(seed)
     I, O = values.shape  # noqa: E741 - the dimensions' names
-    if seeds:
-        rows = random.integers(I, size=(resamples, I))
-        columns = random.integers(O, size=(resamples, O))
-        drawn = values[rows[:, :, None], columns[:, None, :]].reshape(resamples, -1)
-    else:
-        drawn = values.ravel()[random.integers(values.size, size=(resamples, values.size))]
+    rows = random.integers(I, size=(resamples, I))
+    columns = random.integers(O, size=(resamples, O))
+    drawn = values[rows[:, :, None], columns[:, None, :]].reshape(resamples, -1)
     low, high = np.quantile(expected_validation(drawn, n), [0.025, 0.975], axis=0)
     return Interval(low, high)
 
