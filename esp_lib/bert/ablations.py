@@ -196,11 +196,12 @@ def train_job(
     progress: bool = False,
     as_it_stands: bool = False,
     folder: Path | None = None,
+    weights: Path | None = None,
 ) -> RunRecord:
     """Train one run; killed, it goes on from its last epoch when it is started again.
 
-    With `as_it_stands` nothing is trained: the record holds the epochs that are complete, see
-    `pretraining.pretrain`.
+    With `as_it_stands` nothing is trained: the record holds the epochs that are complete. A network
+    that is to be kept goes to the file `weights`. See `pretraining.pretrain`.
     """
     import torch
 
@@ -214,6 +215,7 @@ def train_job(
         name=job.name,
         profile=job.profile,
         checkpoint=job.checkpoint(folder or results_folder()),
+        weights=weights,
         as_it_stands=as_it_stands,
         progress=progress,
     )

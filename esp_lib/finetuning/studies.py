@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from esp_lib import _checks
-from esp_lib.bert.ablations import base as bert_base
+from esp_lib.bert import ablations
 from esp_lib.bert.config import PretrainConfig, count_parameters
 from esp_lib.finetuning.config import EpisodesConfig, FinetuneConfig, UpperLayersConfig
 from esp_lib.finetuning.glue import LABELS, score
@@ -134,7 +134,7 @@ def pretraining(profile: str) -> PretrainConfig | None:
     Masks are drawn anew each epoch, since here the network is to learn and not to memorize.
     """
     _checks.choice("profile", profile, PROFILES)
-    return replace(bert_base("quick"), masking="dynamic") if profile == "quick" else None
+    return replace(ablations.base("quick"), masking="dynamic") if profile == "quick" else None
 
 
 def base(profile: str) -> EpisodesConfig:
@@ -255,20 +255,8 @@ def pretrain_job(
     job: Job, device: str = "cpu", progress: bool = False, folder: Path | None = None
 ) -> RunRecord:
     """Pre-train the network; killed, it goes on from its last epoch when it is started again."""
-    import torch
-
-    from esp_lib.bert.pretraining import pretrain
-
-    if device == "cpu":
-        torch.set_num_threads(1)  # the result must not depend on the machine
-    return pretrain(
-        job.config,
-        device,
-        name=job.name,
-        profile=job.profile,
-        checkpoint=job.checkpoint(folder or results_folder()),
-        weights=weights_path(job.profile, folder),
-        progress=progress,
+    return ablations.train_job(
+        job, device, progress, folder=folder, weights=weights_path(job.profile, folder)
     )
 
 
