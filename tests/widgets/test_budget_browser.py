@@ -130,27 +130,3 @@ def test_sliders_move_by_keyboard_and_nothing_jumps(open_page, url):
     assert chart.bounding_box() == box
     assert chart.locator(".esp-axes").inner_html() == axes
     assert state(page, NAME)["ms"] < 2000
-
-
-def test_a_link_reproduces_a_view(open_page, url):
-    page = open_page(url)
-    type_in(page, "t", "31", NAME)
-    explorer(page, NAME).get_by_role("button", name="Another draw").click()
-    page.wait_for_function("() => /draw=1.*t=31|t=31.*draw=1/.test(location.hash)")
-    other = open_page(page.url)
-    wait_for(other, NAME, "s.settings.t === 31 && s.settings.draw === 1")
-    assert state(other, NAME)["drawn"] == state(page, NAME)["drawn"]
-
-
-@pytest.mark.parametrize(("key", "text", "words"), [
-    ("t", "101", "t, started must be a whole number of at least 1 and at most 100, got 101"),
-    ("budget", "0", "Budget must be a number of at least 1 and at most 30, got 0"),
-    ("f", "none", "f, stop at must be a number of at least 0.0333333 and at most 1, got none"),
-])  # fmt: skip
-def test_bad_input_is_refused_beside_the_control(open_page, url, key, text, words):
-    page = open_page(url)
-    settings = state(page, NAME)["settings"]
-    type_in(page, key, text, NAME)
-    playwright_api.expect(field(page, key, NAME).get_by_role("alert")).to_contain_text(words)
-    page.wait_for_timeout(200)
-    assert state(page, NAME)["settings"] == settings

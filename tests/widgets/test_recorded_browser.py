@@ -4,8 +4,6 @@ The page has what a page of the book has: its style sheets, its bundle, the stat
 one view of them.
 """
 
-import re
-
 import numpy as np
 import pytest
 
@@ -153,31 +151,3 @@ def test_names_of_curves_are_on_the_page_at_each_width(open_page, url):
         for name in names.all():
             box = name.bounding_box()
             assert box["x"] + box["width"] <= width
-
-
-@pytest.mark.parametrize(("text", "words"), [
-    ("0", "Plot every must be a whole number of at least 1 and at most 252, got 0"),
-    ("253", "at most 252, got 253"), ("2.5", "a whole number"), ("ten", "got ten"),
-])  # fmt: skip
-def test_bad_input_is_refused_beside_the_control(open_page, url, text, words):
-    page = open_page(url)
-    before, settings = drawing(page, NAME), state(page, NAME)["settings"]
-    type_in(page, "every", text, NAME)
-    alert = field(page, "every", NAME).get_by_role("alert")
-    playwright_api.expect(alert).to_contain_text(words)
-    page.wait_for_timeout(200)
-    assert (drawing(page, NAME), state(page, NAME)["settings"]) == (before, settings)
-
-
-def test_a_link_reproduces_a_view(open_page, url):
-    page = open_page(url)
-    type_in(page, "every", "28", NAME)
-    field(page, "run2", NAME).locator("input").uncheck()
-    wait_for(page, NAME, "s.settings.every === 28 && !s.settings.run2")
-    page.wait_for_function("() => location.hash.includes('run2=off')")
-    expected = drawing(page, NAME)
-    other = open_page(page.url)
-    wait_for(other, NAME, "s.settings.every === 28")
-    clip = re.compile(r"esp-clip-\w+")
-    assert clip.sub("", drawing(other, NAME)) == clip.sub("", expected)
-    assert not field(other, "run2", NAME).locator("input").is_checked()
