@@ -21,7 +21,7 @@ from esp_lib.logs.read import parse_log, read_log
 from esp_lib.widgets._assets import bundle
 from tests.logs.in_node import CHOICES, as_json
 from tests.logs.real_logs import REAL, labels, needs_real
-from tests.node import module, run_node
+from tests.node import evaluate, module, run_node
 
 SCRIPTS = ("diagnosis/diagnosis.js", "diagnosis/report.js", "logs/read.js")
 
@@ -245,22 +245,19 @@ def test_students_t(node, tmp_path):
     at = [0, 1e-10, 1e-3, 0.1, 0.5, 1, 1.2, 1.5, 1.73, 2, 3, 5, 8, 12, 20, 35, 1e3, 1e10, 1e50]
     at += [-t for t in at]
     levels = [0.5, 0.3, 0.1, 0.025, 0.01, 1e-3, 1e-6, 1e-12, 0.9, 0.999]
-    text = run_node(
-        node,
-        "student_t.mjs",
-        module(tmp_path, "sawtooth/student_t.js"),
-        *map(json.dumps, (freedoms, at, levels)),
-    )
-    found = json.loads(text)
+    path = module(tmp_path, "sawtooth/student_t.js")
+    code = """[args[0].map((n) => args[1].map((t) => m.tTail(t, n))),
+      args[0].map((n) => args[2].map((p) => m.tPoint(p, n)))]"""
+    tails, points = map(np.array, evaluate(node, path, code, freedoms, at, levels))
     column = np.array(freedoms)[:, None]
-    tails, wanted = np.array(found["tails"]), stats.t.sf(at, column)
+    wanted = stats.t.sf(at, column)
     there = wanted > 1e-290
     assert there.sum() > 500
     np.testing.assert_allclose(tails[there], wanted[there], rtol=1e-10, atol=0)
     assert (tails[~there] < 1e-289).all()
     whole = column[:, 0] >= 1  # SciPy's own quantiles lose digits below
     np.testing.assert_allclose(
-        np.array(found["points"])[whole], stats.t.isf(levels, column[whole]), rtol=1e-10, atol=1e-15
+        points[whole], stats.t.isf(levels, column[whole]), rtol=1e-10, atol=1e-15
     )
 
 

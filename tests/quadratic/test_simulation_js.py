@@ -9,7 +9,7 @@ from esp_lib import QuadraticProblem, make_order
 from esp_lib.widgets import sawtooth
 from esp_lib.widgets._assets import bundle
 from esp_lib.widgets.fields import check_settings
-from tests.node import module, run_node
+from tests.node import evaluate, module, run_node
 
 
 def random_settings(rng, count):
@@ -66,23 +66,14 @@ def test_front_end_gives_the_losses_of_simulate(node, tmp_path):
     (10_000, 10_000, 100, 0), (10_000, 10_000, 25, 2**32 - 1), (36, 1_000_003, 9, 12345),
 ])  # fmt: skip
 def test_problem_and_order_are_the_same_bits(node, tmp_path, kind, functions, dim, batch, seed):
-    spec = {
-        "functions": functions,
-        "dim": dim,
-        "seed": seed,
-        "kind": kind,
-        "epochs": 4,
-        "batch": batch,
-    }
-    (tmp_path / "spec.json").write_text(json.dumps(spec))
-    run_node(
-        node,
-        "problem.mjs",
-        module(tmp_path, "quadratic/simulation.js"),
-        tmp_path / "spec.json",
-        tmp_path / "out",
-    )
+    path = module(tmp_path, "quadratic/simulation.js")
+    code = """((kind, functions, dim, batch, seed) => {
+      const { a, b, c, coordinate } = m.sampleProblem(functions, dim, seed);
+      const order = m.makeOrder(kind, functions, 4, batch, seed);
+      return [a, b, c, coordinate, order].map((array) => Array.from(array));
+    })(...args)"""
+    found = evaluate(node, path, code, kind, functions, dim, batch, seed)
     problem = QuadraticProblem.sample(functions, dim, seed=seed)
     order = make_order(kind, num_functions=functions, epochs=4, batch_size=batch, seed=seed)
     parts = [problem.a, problem.b, problem.c, problem.coordinate, order.ravel()]
-    assert np.array_equal(np.fromfile(tmp_path / "out"), np.concatenate(parts))
+    assert np.array_equal(np.concatenate(found), np.concatenate(parts))
