@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -214,29 +213,6 @@ def test_a_failed_write_leaves_the_old_record_and_no_draft(file, monkeypatch):
         save(make_record(message="new"), file.parents[1])
     assert list(file.parent.iterdir()) == [file]
     assert file.read_bytes() == before
-
-
-def save_often(folder: Path, message: str) -> None:
-    for _ in range(40):
-        save(make_record(message=message), folder)
-
-
-def test_two_writers_of_one_file_never_mix(file):
-    context = multiprocessing.get_context("spawn")
-    messages = ("a" * 10, "b" * 5000)
-    writers = [
-        context.Process(target=save_often, args=(file.parents[1], text)) for text in messages
-    ]
-    for writer in writers:
-        writer.start()
-    seen = set()
-    while any(writer.is_alive() for writer in writers):
-        seen.add(load(file).message)
-    for writer in writers:
-        writer.join()
-        assert writer.exitcode == 0
-    assert seen <= {"", *messages}
-    assert load(file).message in messages
 
 
 # ---------------------------------------------------------------------------------------- folders
