@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from esp_lib._device import device_name
-from esp_lib._environment import commit, versions
+from benchmarks._page import made, table, write
 from esp_lib.diagnosis import report
 from esp_lib.diagnosis.diagnosis import diagnose
 from esp_lib.diagnosis.trial.trial import (
@@ -40,10 +39,6 @@ from esp_lib.records.record import made_by
 
 ROWS = 1_000_000
 RATES = Path(report.__file__).with_name("rates.json")  # which every report of a diagnosis states
-
-
-def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)] + [""]
 
 
 def confusion(trial: Trial) -> list[str]:
@@ -123,7 +118,7 @@ def main(each: int = EACH) -> None:
     at_work = time.process_time()
     trial = run_trial(range(FIRST, FIRST + each))
     at_work = time.process_time() - at_work
-    made = made_by("cpu", time.perf_counter() - began)
+    record = made_by("cpu", time.perf_counter() - began)
     tuned = "; ".join(f"{first:,} to {first + count - 1:,}" for first, count in TUNED)
     lines = [
         f"{trial.label.size:,} diagnoses of {trial.label.size // 2:,} logs, {each} of each label, "
@@ -137,19 +132,14 @@ def main(each: int = EACH) -> None:
         "## Speed", "",
         f"A CSV file of {ROWS:,} rows: read in {read:.2f} s, read and diagnosed, epoch length "
         f"searched, in {total:.2f} s of one core (goal: 3 s).", "",
-        f"{device_name('cpu')}, {made['date'][:10]}, {commit()}, "
-        + ", ".join(f"{name} {version}" for name, version in versions().items()) + ".",
+        made(),
     ]  # fmt: skip
-    text = "\n".join(lines) + "\n"
-    print(text)
     if each == EACH:
-        save_trial(trial, made, trial_path())
+        save_trial(trial, record, trial_path())
         RATES.write_text(json.dumps(rates(trial), indent=2) + "\n", encoding="utf8")
-        Path(__file__).with_suffix(".md").write_text(
-            "# The diagnosis against labelled logs\n\nRepeat with "
-            "`python -m benchmarks.diagnosis`.\n\n" + text,
-            encoding="utf8",
-        )
+        write(__file__, "The diagnosis against labelled logs", lines)
+    else:
+        print("\n".join(lines))
 
 
 if __name__ == "__main__":
