@@ -13,6 +13,7 @@ from esp_lib import QuadraticProblem, simulate
 from esp_lib.sampling.orders import ORDERS
 from esp_lib.theory.staleness import mean_staleness
 from esp_lib.widgets import (
+    RecordedExplorer,
     SawtoothExplorer,
     SimilarityExplorer,
     TwoSampleExplorer,
@@ -23,6 +24,7 @@ from esp_lib.widgets._assets import PACKAGE, front_end
 from esp_lib.widgets.base import shown
 from esp_lib.widgets.fields import Choice, Number, Vector
 from tests.node import ask, evaluate, module
+from tests.widgets.recordings import recordings
 
 SCRIPTS = sorted(
     path.relative_to(PACKAGE).with_suffix("").as_posix()
@@ -103,15 +105,20 @@ def test_explorer_takes_the_front_ends_losses_for_the_same_settings():
     assert not np.array_equal(explorer.loss, drawn)  # those were for other settings
 
 
+def recorded():
+    return RecordedExplorer(recordings(2))
+
+
 @pytest.mark.parametrize(
-    "make", [SawtoothExplorer, SimilarityExplorer, TwoSampleExplorer, WhyExplorer]
+    "make", [SawtoothExplorer, SimilarityExplorer, TwoSampleExplorer, WhyExplorer, recorded]
 )
 def test_each_control_is_linked_to_the_plot(make):
     explorer = make()
     models = dependency_state(explorer, drop_defaults=False)
     plot = f"IPY_MODEL_{explorer.plot.model_id}"
     links = [m["state"] for m in models.values() if m["model_name"] == "LinkModel"]
-    wanted = [name for name in explorer.plot.traits() if re.search(r"_(text|slider|index)$", name)]
+    controlled = re.compile(r"_(text|slider|index|on)$")
+    wanted = [name for name in explorer.plot.traits() if controlled.search(name)]
     if not explorer.preset_list:
         wanted.remove("preset_index")
     assert sorted(link["target"][1] for link in links if link["target"][0] == plot) == sorted(

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from ipywidgets.embed import dependency_state
 
 from esp_lib import Curve
 from esp_lib.widgets import RecordedExplorer, Recording
@@ -181,18 +180,6 @@ def test_settings_reach_the_controls_and_what_is_drawn():
     np.testing.assert_allclose(
         explorer.drawn["run b"], recordings(3)["run b"].losses["NSP loss"].every(10), atol=2**-14
     )
-
-
-def test_each_control_is_linked_to_the_plot():
-    explorer = RecordedExplorer(recordings(2))
-    models = dependency_state(explorer, drop_defaults=False)
-    plot = f"IPY_MODEL_{explorer.plot.model_id}"
-    links = [m["state"] for m in models.values() if m["model_name"] == "LinkModel"]
-    linked = {link["target"][1] for link in links if link["target"][0] == plot}
-    numbers = {
-        f"{n}_{part}" for n in ("every", "smoothing", "start") for part in ("text", "slider")
-    }
-    assert linked == numbers | {"series_index", "run1_on", "run2_on", "validation_on"}
 
 
 def test_bare_curves_need_no_series_and_keep_the_colours_that_are_given():
