@@ -23,7 +23,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks._page import made, table, write
-from tests.browsing import served, wait_for_explorers
+from tests.browsing import wait_for_explorers
+from tools.print_book import served
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("ESP_CHROMIUM", "/usr/bin/chromium")

@@ -1,11 +1,7 @@
 """What a reader does with the explorers of a page, as functions of a Playwright page."""
 
-import contextlib
-import functools
 import json
 import os
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -66,21 +62,6 @@ def make_page(*made, folder, name="index"):
     path = folder / f"{name}.html"
     path.write_text(page_text(*made, script=bundle().as_uri()), encoding="utf-8")
     return path.as_uri()
-
-
-@contextlib.contextmanager
-def served(folder=".", handler=SimpleHTTPRequestHandler):
-    """Address of a folder on a server of this machine, which says nothing."""
-
-    class Quiet(handler):
-        def log_message(self, *_):
-            pass
-
-    answer = functools.partial(Quiet, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def wait_for_explorers(page):

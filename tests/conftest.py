@@ -15,7 +15,7 @@ import pytest
 
 from tests import browsing
 from tests.browsing import require
-from tools.print_book import find_browser
+from tools.print_book import find_browser, served
 
 ROOT = browsing.ROOT
 HTML = ROOT / "_build" / "html"
@@ -94,7 +94,7 @@ def book(built_book):
 @pytest.fixture(scope="session")
 def site(book):
     """Address of the book on a server of this machine."""
-    with browsing.served(book) as address:
+    with served(book) as address:
         yield address
 
 

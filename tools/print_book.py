@@ -11,11 +11,13 @@ Usage: `python tools/print_book.py [--html FOLDER]`; `find_browser` says which b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -104,6 +106,19 @@ def list_pages(html: Path, toc: Path) -> list[str]:
     return [name for name in built if not name.startswith(LEFT_OUT)]
 
 
+@contextlib.contextmanager
+def served(
+    folder: Path, handler: type[SimpleHTTPRequestHandler] = SimpleHTTPRequestHandler
+) -> Iterator[str]:
+    """Address of a folder on a server of this machine, which says nothing."""
+    quiet = type("Quiet", (handler,), {"log_message": lambda *_: None})
+    answer = functools.partial(quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
 def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int:
     """Join the pages and print them into `target`.
 
@@ -112,17 +127,11 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int
     """
     from playwright.sync_api import sync_playwright
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(html))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, sync_playwright() as playwright:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(html) as address, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=str(browser), args=FLAGS)
         page = chromium.new_page(viewport={"width": 800, "height": 1100})
         page.set_default_timeout(300_000)
-        page.goto(f"http://127.0.0.1:{server.server_port}/genindex.html")
+        page.goto(f"{address}/genindex.html")
         raw: int = page.evaluate(JOIN, pages)
         draft = target.with_suffix(".tmp")
         page.pdf(
@@ -134,7 +143,6 @@ def print_book(html: Path, pages: list[str], target: Path, browser: Path) -> int
         )
         draft.replace(target)
         chromium.close()
-        server.shutdown()
     return raw
 
 

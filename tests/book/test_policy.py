@@ -8,7 +8,8 @@ from http.server import SimpleHTTPRequestHandler
 
 import pytest
 
-from tests.browsing import ROOT, bundle, page_text, served, state, wait_for_explorers
+from tests.browsing import ROOT, bundle, page_text, state, wait_for_explorers
+from tools.print_book import served
 
 sys.path.insert(0, str(ROOT / "book/_ext"))
 from esp_policy import EMBED_HASH, MATHJAX, WIDGETS, add_policy, policy
@@ -62,7 +63,7 @@ def elsewhere():
 
         do_GET = do_POST = answer  # noqa: N815
 
-    with served(handler=Handler) as address:
+    with served(ROOT, Handler) as address:
         yield address, reached
 
 

@@ -17,8 +17,9 @@ from esp_lib.diagnosis.trial.synthetic_files import corpus
 from esp_lib.diagnosis.wording import advice, section
 from esp_lib.logs.read import parse_log
 from esp_lib.widgets import YourRun
-from tests.browsing import bundle, each_look, explorer, page_text, served, state, wait_for
+from tests.browsing import bundle, each_look, explorer, page_text, state, wait_for
 from tests.diagnosis.page_worker import close
+from tools.print_book import served
 
 pytestmark = pytest.mark.browser
 playwright_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
