@@ -3,6 +3,7 @@
 import { axisFor, createChart, tightAxis } from "./front/chart.js";
 import { colorOf } from "./front/colors.js";
 import { mountExplorer } from "./base.js";
+import { twoPanels } from "./front/host.js";
 import { fourWords } from "./front/four_words.js";
 import { numberText } from "./front/settings.js";
 import { windows } from "./front/windows.js";
@@ -55,12 +56,7 @@ function roomier({ y: [low, high], log }) {
 }
 
 function create(drawing) {
-  drawing.classList.add("esp-zoomed");
-  const [whole, close] = [0, 1].map(() => {
-    const panel = document.createElement("div");
-    drawing.append(panel);
-    return panel;
-  });
+  const [whole, close] = twoPanels(drawing, "esp-zoomed");
   const request = createSimulator();
   const requestOn = createSimulator({ outOfSight: true });
   const chart = createChart(whole, {

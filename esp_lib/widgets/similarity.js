@@ -4,6 +4,7 @@
 
 import { createChart, element } from "./front/chart.js";
 import { mountExplorer } from "./base.js";
+import { twoPanels } from "./front/host.js";
 
 const POINTS = 101;
 const EPS = 1e-8;
@@ -82,12 +83,7 @@ function createSpace(box) {
 }
 
 function create(drawing) {
-  drawing.classList.add("esp-split");
-  const [left, right] = [0, 1].map(() => {
-    const panel = document.createElement("div");
-    drawing.append(panel);
-    return panel;
-  });
+  const [left, right] = twoPanels(drawing, "esp-split");
   const drawSpace = createSpace(left);
   const chart = createChart(right, {
     title: "Cosine between the step and the gradient against beta2",

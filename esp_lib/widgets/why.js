@@ -8,6 +8,7 @@
 import { axisFor, createChart } from "./front/chart.js";
 import { colorOf } from "./front/colors.js";
 import { mountExplorer } from "./base.js";
+import { twoPanels } from "./front/host.js";
 import { short } from "./front/words.js";
 import { createSimulator } from "../quadratic/simulator.js";
 import { diverges } from "../sawtooth/pattern.js";
@@ -64,12 +65,7 @@ export const EXPECTED = {
 };
 
 function create(drawing) {
-  drawing.classList.add("esp-split");
-  const panels = [0, 1].map(() => {
-    const panel = document.createElement("div");
-    drawing.append(panel);
-    return panel;
-  });
+  const panels = twoPanels(drawing, "esp-split");
   const stale = createChart(panels[0], {
     title: "Mean staleness of a batch against the step of the epoch",
     xLabel: "step of the epoch",

@@ -4,6 +4,7 @@ import { axisFor, createChart, tightAxis } from "../front/chart.js";
 import { windows } from "../front/windows.js";
 import { short } from "../front/words.js";
 import { mountExplorer } from "../base.js";
+import { twoPanels } from "../front/host.js";
 import { createSimulator } from "../../quadratic/simulator.js";
 import { measure } from "../../sawtooth/measurement.js";
 import { pattern } from "../../sawtooth/pattern.js";
@@ -42,12 +43,7 @@ export function lineOf(name, rate, { word, tooth, last }) {
 }
 
 function create(drawing, { rules }) {
-  drawing.classList.add("esp-zoomed");
-  const [whole, close] = [0, 1].map(() => {
-    const panel = document.createElement("div");
-    drawing.append(panel);
-    return panel;
-  });
+  const [whole, close] = twoPanels(drawing, "esp-zoomed");
   drawing.parentElement.querySelector(".esp-say").classList.add("esp-lines");
   const chart = createChart(whole, {
     title: "Training loss of two optimizers against epochs", xLabel: "epoch", yLabel: "training loss",

@@ -12,6 +12,14 @@ export function button(text, onClick) {
   return node;
 }
 
+/** Two panels that fill a drawing; its class says how they stand. */
+export function twoPanels(drawing, className) {
+  drawing.classList.add(className);
+  const panels = [0, 1].map(() => document.createElement("div"));
+  drawing.append(...panels);
+  return panels;
+}
+
 /** The first drawing of the explorer `name` takes the place of its static figure. */
 export function goLive(root, name) {
   if (root.dataset.live) return;

@@ -4,6 +4,7 @@ import { createChart } from "../front/chart.js";
 import { numberText } from "../front/settings.js";
 import { short } from "../front/words.js";
 import { mountExplorer } from "../base.js";
+import { twoPanels } from "../front/host.js";
 import { pixels } from "../maps/cells.js";
 import { integers, threeDigits } from "../packing.js";
 import { createSimulator } from "../../quadratic/simulator.js";
@@ -112,12 +113,7 @@ function create(drawing, model) {
   const data = model.get("data");
   const classes = unpackClasses(data.classes);
   const maps = padMaps(data);
-  drawing.classList.add("esp-split");
-  const [left, right] = [0, 1].map(() => {
-    const panel = document.createElement("div");
-    drawing.append(panel);
-    return panel;
-  });
+  const [left, right] = twoPanels(drawing, "esp-split");
   const chart = createChart(right, {
     title: "Settled training loss along an epoch, drawn twice, predicted and simulated",
     xLabel: "phase, one epoch twice", yLabel: "training loss",
