@@ -33,4 +33,4 @@ def close(one, other):
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(close, one, other))
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (one, other))
-    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12) if numbers else one == other
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=0.0) if numbers else one == other

@@ -19,6 +19,7 @@ from esp_lib.diagnosis.verdict import CAUSES, VERDICTS
 from esp_lib.logs.log import Log, log_of_arrays
 from esp_lib.logs.read import parse_log, read_log
 from esp_lib.widgets._assets import bundle
+from tests.diagnosis.page_worker import close
 from tests.logs.in_node import CHOICES, as_json
 from tests.logs.real_logs import REAL, labels, needs_real
 from tests.node import evaluate, module, run_node
@@ -55,17 +56,6 @@ def expected(found: Diagnosis):
     }
 
 
-def same(found, wanted, tolerance=1e-9):
-    """Whether two values of JSON are equal, numbers within a share."""
-    if isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(same, found, wanted))
-    if isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(same(found[k], wanted[k]) for k in wanted)
-    if isinstance(wanted, float | int) and isinstance(found, float | int):
-        return math.isclose(found, wanted, rel_tol=tolerance, abs_tol=0.0)
-    return found == wanted
-
-
 def differences(node, folder, cases: "list[tuple[Log, float | None]]"):
     """Diagnose logs in both languages.
 
@@ -86,7 +76,7 @@ def compare(answers, cases):
         wrong += [
             (case, name, found[name], value)
             for name, value in wanted.items()
-            if not same(found[name], value)
+            if not close(found[name], value)
         ]
     return wrong
 
