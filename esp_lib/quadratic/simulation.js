@@ -16,8 +16,6 @@ import {
 
 const BLOCK = 256; // lanes
 
-export const ORDERS = ["reshuffle", "fixed", "reverse", "replacement"];
-
 /** The paper's problem: a, b ~ U(0.5, 1), c ~ U(-1, 1), coordinate uniform below `dim`. */
 export function sampleProblem(numFunctions, dim, seed) {
   const a = new Float64Array(numFunctions);
