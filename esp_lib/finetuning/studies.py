@@ -9,7 +9,6 @@ own and needs no download; the others fine-tune a published encoder, all-MiniLM-
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from esp_lib.finetuning.seed_variance import unpack
 from esp_lib.records.experiment import Experiment
 from esp_lib.records.record import PROFILES, RunRecord, config_key
 from esp_lib.records.store import results_folder
-from esp_lib.records.sweeps import Job, get_records, missing
+from esp_lib.records.sweeps import Job, missing
 
 SEEDS = {"quick": (3, 3), "cpu": (5, 5), "paper": (25, 25)}  # first weights, data orders
 DATA_ORDERS = 3  # data orders of a study that is not crossed
@@ -283,9 +282,8 @@ def train_job(
 
 
 def pretrained_record(profile: str) -> RunRecord:
-    """The record of profile "quick"'s pre-training; errors as of `get_records`."""
-    wanted = [pretraining_job(profile)]
-    return get_records(wanted, pretrain_job, train="no")["pretrained"][0]
+    """The record of profile "quick"'s pre-training; errors as of `Experiment.records`."""
+    return PRETRAINED.records(profile, train="no")["pretrained"][0]
 
 
 def pretrain_first(
@@ -299,11 +297,11 @@ def pretrain_first(
     """Make profile "quick"'s network where something has to be fine-tuned and it is missing."""
     if train == "no" or {job.profile for job in wanted} != {"quick"}:
         return
-    folder, first = folder or results_folder(), [pretraining_job("quick")]
-    if train == "all" or missing([*first, *wanted], folder):
+    every = [pretraining_job("quick"), *wanted]
+    if train == "all" or missing(every, folder or results_folder()):
         again = "missing" if weights_path("quick", folder).is_file() else "all"
-        make = partial(pretrain_job, folder=folder)
-        get_records(first, make, train=again, device=device, folder=folder, report=report)
+        PRETRAINED.records("quick", train=again, device=device, folder=folder, report=report)
 
 
+PRETRAINED = Experiment(lambda profile: (pretraining_job(profile),), pretrain_job)
 FINETUNING = Experiment(jobs, train_job, pretrain_first)

@@ -10,8 +10,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from esp_lib._device import is_device
+from esp_lib.records.experiment import TRAIN
 from esp_lib.records.record import PROFILES
-from esp_lib.records.sweeps import TRAIN
 
 
 @dataclass(frozen=True)

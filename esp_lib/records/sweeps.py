@@ -8,13 +8,11 @@ process that called `sweep`, so each file has one writer, and workers need not s
 """
 
 import contextlib
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +25,12 @@ from esp_lib.records.store import (
     FolderError,
     check_folder,
     checkpoint_path,
-    is_of_user,
     load,
     record_path,
-    results_folder,
 )
 from esp_lib.records.workers import process_pool, results_of
 
-__all__ = [
-    "Job", "SweepError", "choose", "get_records", "missing", "process_pool", "same_config", "sweep",
-]  # fmt: skip
+__all__ = ["Job", "SweepError", "choose", "missing", "process_pool", "same_config", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -185,56 +179,6 @@ def choose(jobs: Sequence[Job], names: Collection[str] | None) -> tuple[Job, ...
     return tuple(job for job in jobs if job.name in names)
 
 
-def get_records(
-    jobs: Sequence[Job],
-    train_job: Callable[..., RunRecord],
-    *,
-    train: str = "auto",
-    device: str = "cpu",
-    workers: int = 0,
-    folder: Path | None = None,
-    report: Callable[[str], object] = print,
-) -> dict[str, list[RunRecord]]:
-    """The records of some jobs, by name; each list has one record a seed.
-
-    Args:
-        jobs: the runs, all of one profile.
-        train_job: a function of a module that takes a job, `device` and `progress`, and trains it.
-        train: "no" reads records only, "missing" trains those that are not on disk, "all" trains
-            all of them; "auto" is "no" for profile "cpu", whose records come with the book, and
-            "missing" for the others.
-        device: where to train.
-        workers: runs at once; 0 is one for each core, and one on a GPU.
-        folder: of the records, by default `store.results_folder()`.
-        report: takes a line on each run that ends.
-
-    Raises:
-        FileNotFoundError: records are missing and are not to be trained.
-        DamagedRecord: a record is damaged and is not to be trained again.
-        SweepError: at the end, if runs failed.
-    """
-    _checks.choice("train", train, TRAIN)
-    folder = folder or results_folder()
-    if is_of_user(folder):
-        report(f"no folder of records was named, so it is {folder}")
-    if train == "no" or (train == "auto" and all(job.profile == "cpu" for job in jobs)):
-        records = [_read(job, folder) for job in jobs]
-    elif int(os.environ.get("WORLD_SIZE", "1")) > 1:  # torchrun: all processes train one run
-        first = os.environ.get("RANK") == "0"
-        run = partial(train_job, device=device, progress=first)
-        tell = report if first else _nothing
-        records = sweep(jobs, run, folder, again=train == "all", write=first, report=tell)
-    else:
-        workers = workers or ((os.cpu_count() or 1) if device == "cpu" else 1)
-        run = partial(train_job, device=device, progress=workers == 1)
-        with process_pool(min(workers, len(jobs) or 1)) as pool:
-            records = sweep(jobs, run, folder, executor=pool, again=train == "all", report=report)
-    found: dict[str, list[RunRecord]] = {}
-    for record in records:
-        found.setdefault(record.name, []).append(record)
-    return found
-
-
 def missing(jobs: Sequence[Job], folder: str | Path) -> list[Job]:
     """The jobs without an intact record of their config in a folder of records."""
     found = _on_disk(jobs, folder, _nothing)
@@ -243,23 +187,6 @@ def missing(jobs: Sequence[Job], folder: str | Path) -> list[Job]:
 
 def _nothing(line: str) -> None:
     """A report that nobody reads."""
-
-
-def _read(job: Job, folder: Path) -> RunRecord:
-    try:
-        record = load(job.path(folder))
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"there is no record of {job.label} in {folder / job.profile}: set ESP_RESULTS to the "
-            "folder of records, e.g. results/ in a clone of the repository; or train what is "
-            f"missing, which may take hours: python -m esp_lib runs train --profile {job.profile}"
-        ) from None
-    if not same_config(record, job):
-        raise FileNotFoundError(
-            f"the record of {job.label} in {folder / job.profile} was made with other settings; "
-            f"python -m esp_lib runs train --profile {job.profile} trains it again"
-        )
-    return record
 
 
 def _place(job: Job) -> str:
@@ -333,6 +260,3 @@ def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-TRAIN = ("auto", "no", "missing", "all")  # which recorded runs a chapter trains

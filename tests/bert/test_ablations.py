@@ -11,7 +11,7 @@ import pytest
 from esp_lib.bert import ablations
 from esp_lib.bert.ablations import FACTORS, PAPER_VOCABULARY, PROBED, base, jobs, make_config
 from esp_lib.bert.config import SMALL, BertConfig, CorpusConfig
-from esp_lib.records import sweeps
+from esp_lib.records import experiment
 from esp_lib.records.record import PROFILES, RunRecord
 from esp_lib.records.store import DamagedRecord, load_folder, save
 from esp_lib.records.sweeps import Job, SweepError
@@ -171,9 +171,9 @@ def trained(monkeypatch):
         bars.append(progress)
         return record_of(job, "trained")
 
-    experiment = replace(ablations.PRETRAINING, train=train_job)
-    monkeypatch.setattr(ablations, "PRETRAINING", experiment)
-    monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+    fake = replace(ablations.PRETRAINING, train=train_job)
+    monkeypatch.setattr(ablations, "PRETRAINING", fake)
+    monkeypatch.setattr(experiment, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
 
 
@@ -279,7 +279,7 @@ def test_under_torchrun_all_processes_train_and_the_first_writes(
 ):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", str(rank))
-    monkeypatch.setattr(sweeps, "process_pool", None)  # each process trains in itself
+    monkeypatch.setattr(experiment, "process_pool", None)  # each process trains in itself
     lines: list[str] = []
     found = records("paper", ["beta2-0.8"], folder=tmp_path, report=lines.append)
     assert trained == BETA2  # in one order in all processes

@@ -11,7 +11,7 @@ from esp_lib.bert import ablations
 from esp_lib.finetuning import studies
 from esp_lib.finetuning.glue import GLUE
 from esp_lib.finetuning.studies import SEEDS, best_rate, jobs, weights_path
-from esp_lib.records import sweeps
+from esp_lib.records import experiment
 from esp_lib.records.experiment import Experiment
 from esp_lib.records.npz import as_mapping
 from esp_lib.records.record import PROFILES, RunRecord
@@ -110,10 +110,9 @@ def trained(tmp_path, monkeypatch):
         labels.append(job.label)
         return record(job)
 
-    monkeypatch.setattr(studies, "pretrain_job", pretrain_job)
-    experiment = replace(studies.FINETUNING, train=train_job)
-    monkeypatch.setattr(studies, "FINETUNING", experiment)
-    monkeypatch.setattr(sweeps, "process_pool", lambda workers: ThreadPoolExecutor(workers))
+    for name, train in (("PRETRAINED", pretrain_job), ("FINETUNING", train_job)):
+        monkeypatch.setattr(studies, name, replace(getattr(studies, name), train=train))
+    monkeypatch.setattr(experiment, "process_pool", lambda workers: ThreadPoolExecutor(workers))
     return labels
 
 
