@@ -106,7 +106,7 @@ def mangled(contents, count, seed):
             )
             yield bytes(rng.choices(alphabet, k=rng.randrange(1, 400)))
             continue
-        data = bytearray(contents[trial % len(contents)][: rng.choice([100, 300, 3_000, 30_000])])
+        data = bytearray(rng.choice(contents)[: rng.choice([100, 300, 3_000, 30_000])])
         for _ in range(rng.randrange(1, 8)):
             at = rng.randrange(len(data) + 1)
             match rng.randrange(6):

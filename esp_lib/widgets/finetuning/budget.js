@@ -1,6 +1,6 @@
 // Explorer of start many, stop early, continue some: plans for recorded fine-tuning episodes.
 //
-// The numbers are means over all draws, computed exactly (budget_math.js); the curves are those of
+// The numbers are means over all draws, computed exactly (early_stopping.js); the curves are those of
 // one draw. Python packs the records (budget.py).
 
 import {
