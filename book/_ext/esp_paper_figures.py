@@ -184,11 +184,13 @@ def verdict(
     if not against:
         return "holds", f"{start}; holds."
     held = len(claims) - len(against)
-    found = "; ".join(
-        f"{claim['state']}: "
-        + anchor(link(f"book/{row.chapter}#claim-{claim['name']}"), claim["statement"].rstrip("."))
-        for claim in against
-    )
+    by_state: dict[str, list[str]] = {}
+    for claim in against:
+        target = link(f"book/{row.chapter}#claim-{claim['name']}")
+        by_state.setdefault(claim["state"], []).append(
+            anchor(target, claim["statement"].rstrip("."))
+        )
+    found = "; ".join(f"{state}: {'; '.join(named)}" for state, named in by_state.items())
     return str(against[0]["state"]), f"{start}; {held} of {len(claims)} claims hold, {found}."
 
 

@@ -81,6 +81,8 @@ def test_rows_name_figures_and_claims_that_their_chapters_have(page):
     (ledger("holds", profile="paper", status="stopped"), "holds",
      "Rebuilt in part: a run stopped early; holds."),
     (ledger("holds", "refuted"), "refuted", "Rebuilt; 1 of 2 claims hold, refuted: S1."),
+    (ledger("refuted", "fails", "refuted"), "refuted",
+     "Rebuilt; 0 of 3 claims hold, refuted: S0; S2; fails: S1."),
     (ledger("not reproduced", profile="cpu"), "not reproduced",
      "Rebuilt at reduced size; 0 of 1 claims hold, not reproduced: S0."),
     (ledger("fails"), "fails", "Rebuilt; 0 of 1 claims hold, fails: S0."),
