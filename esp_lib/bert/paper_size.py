@@ -209,7 +209,7 @@ def drop_by_drop(runs: Sequence[tuple[RunRecord, str, str]], title: str) -> "Axe
     )
     ax.axhline(0, color=figures.SOFT, linewidth=0.8, label="none")
     ax.locator_params(axis="x", integer=True)
-    _name_lines(ax, runs, "paper", offset=(10, 75))
+    _name_lines(ax, runs, "paper", offset=(10, 75), lower=(-24, 92))
     return ax
 
 
@@ -218,22 +218,29 @@ def _name_lines(
     runs: Sequence[tuple[RunRecord, str, str]],
     *others: str,
     offset: tuple[float, float] = (8, 18),
+    lower: tuple[float, float] = (8, -22),
 ) -> None:
-    """Names beside the lines: at the right, or near the end of a run that does not get so far."""
+    """Names beside the lines: at the right, or near the end of a run that does not get so far.
+
+    `offset` of such a name is in points, `lower` where another run ends just above.
+    """
     last = max(complete_epochs(record) for record, *_ in runs)
-    ends: Any = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
-    for record, label, color in runs:
-        if complete_epochs(record) < last:
+    lines: Any = {line.get_label(): line.get_xydata() for line in ax.get_lines()}
+    short = [label for record, label, _ in runs if complete_epochs(record) < last]
+    for _, label, color in runs:
+        if label in short:
+            x, y = lines[label][-1]
+            above = any(lines[one][-1][0] == x and lines[one][-1][1] > y for one in short)
             ax.annotate(
                 label,
-                ends[label][-1],
-                offset,
+                (x, y),
+                lower if above else offset,
                 textcoords="offset points",
                 color=color,
                 fontsize=8.5,
                 arrowprops={"arrowstyle": "-", "color": color, "linewidth": 0.7},
             )
-    whole = [label for record, label, _ in runs if complete_epochs(record) == last]
+    whole = [label for _, label, _ in runs if label not in short]
     figures.label_lines(ax, *whole, *others)
 
 

@@ -147,6 +147,14 @@ def test_settings_are_compared_in_three_panels_each_as_far_as_it_goes():
     assert paper_size.how_far_each({"a": record(), "b": record()}) == "the first 4 of 6 epochs"
 
 
+def test_names_of_runs_that_end_together_stand_apart():
+    runs = [(record(), "whole"), (record(epochs=3), "one"), (record(epochs=3, drop=0.5), "two")]
+    training, _, drops = paper_size.compared([(run, label, "#0b62a8") for run, label in runs])
+    for ax in (training, drops):
+        short = [text.xyann for text in ax.texts if text.get_text() in ("one", "two")]
+        assert len(set(short)) == 2
+
+
 def test_two_runs_are_compared_step_by_step_over_the_epochs_that_both_have():
     """A drop of 0.5 less one of 0.3, and half of each as the rise; the noise is that of both."""
     more = record(epochs=5, drop=0.5, noise=0.2)
