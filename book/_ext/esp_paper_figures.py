@@ -35,7 +35,7 @@ class Row:
         figures: anchors there, the best first; the first that was drawn is shown.
         claims: patterns of the names of its claims.
         section: an anchor there, for a result without a figure of its own.
-        note: why it is absent, or what stands in its place, where there are claims or a section.
+        note: why it is absent; in a row with claims or a section, what stands in its place.
     """
 
     number: str
@@ -87,7 +87,7 @@ ROWS = (
     Row("21", "RMSProp, shuffled and not", "05_replication", ("fig-21",), ("fig21*",)),
     Row("22", "Six values of β₂ at two of ε", "05_replication", ("fig-22",), ("fig22-*",)),
     Row("", "BERT without shuffling, and with replacement", "03_factors", ("fig-orders",),
-        ("no-shuffling", "with-replacement")),
+        ("no-shuffling", "with-replacement", "fixed-order-drop", "no-drop-replaced")),
     Row("", "BERT, points that average more steps (“plot every”)", "03_factors", (),
         ("plot-every",), section="claim-plot-every",
         note="An explorer of the recorded steps, at reduced size."),

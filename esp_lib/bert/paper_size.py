@@ -2,7 +2,8 @@
 
 Source: Figs. 2 (b) and 4 of Liu and Ma (2025); the published curves were read off the vector
 graphic of their repository (`published.bert_tiny`). Both sides are drawn and measured in the same
-way: means over 50 steps, smoothed as in the published script. Shown in chapters 2 and 3.
+way: means over 50 steps, smoothed as in the published script. Two runs of ours are compared step by
+step (`difference`). Shown in chapters 2 and 3.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -143,11 +144,6 @@ def drop_and_rise(record: RunRecord, skip: int, epochs: int) -> tuple[Estimate, 
         Estimate(float(found.drop), float(found.drop_error * widened)),
         Estimate(float(found.rise), float(found.rise_error * widened)),
     )
-
-
-def tooth(record: RunRecord, skip: int = 1) -> Sawtooth:
-    """The tooth of a run, step by step, but for its first epochs."""
-    return measure(record.arrays["mlm_loss"], record.config["steps_per_epoch"], skip_epochs=skip)
 
 
 def difference(record: RunRecord, other: RunRecord, skip: int = 1) -> Sawtooth:

@@ -101,7 +101,7 @@ def test_a_chapter_runs_and_its_slider_is_read_in_python(browser, lab):
     site, kernels = lab
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(f"{site}/lab/tree/{CHAPTER}?token={TOKEN}&reset")
-    page.wait_for_selector(".jp-Placeholder:has-text('import')", timeout=120_000)
+    page.wait_for_selector(".jp-Placeholder:has-text('import pairwise')", timeout=120_000)
     assert page.get_by_text("from esp_lib.notebook.chapter import Chapter").count() == 0
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
